@@ -79,6 +79,7 @@ fn parts(folder: &TempDir) -> (Engine, App) {
         guard: Arc::new(Guard {
             token: token.clone(),
             address: SocketAddr::from(([127, 0, 0, 1], 0)),
+            hosts: Vec::new(),
             allowed_origins: Vec::new(),
         }),
         last_request_ms: Arc::default(),

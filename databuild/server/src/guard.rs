@@ -13,6 +13,8 @@ pub struct Guard {
     pub token: Token,
     /// Where the server listens.
     pub address: SocketAddr,
+    /// What other machines call it.
+    pub hosts: Vec<String>,
     /// Origins of web apps in development that may call the API, e.g. `http://localhost:3000`.
     pub allowed_origins: Vec<String>,
 }
@@ -48,16 +50,24 @@ impl Guard {
         let mut hosts = headers.get_all(header::HOST).iter();
         let (Some(host), None) = (hosts.next(), hosts.next()) else { return false };
         let is_ours = |host: &str| {
+            let (name, _) = host.rsplit_once(':').unwrap_or((host, ""));
+            if self.hosts.iter().any(|known| name.eq_ignore_ascii_case(known)) {
+                return true;
+            }
             let port = format!(":{}", self.address.port());
             self.names().iter().any(|name| host == name || host.strip_prefix(name.as_str()) == Some(&port))
         };
         host.to_str().is_ok_and(is_ours)
             && uri.authority().is_none_or(|authority| is_ours(authority.as_str()))
-            && uri.scheme_str().is_none_or(|scheme| scheme == "http")
+            && uri.scheme_str().is_none_or(|scheme| scheme == "http" || !self.hosts.is_empty())
     }
 
     pub(super) fn origin_is_ours(&self, origin: &str) -> bool {
-        self.names().iter().any(|name| origin == format!("http://{name}:{}", self.address.port()))
+        let named = |name: &String| origin == format!("http://{name}:{}", self.address.port());
+        let host =
+            origin.strip_prefix("https://").map(|host| host.rsplit_once(':').map_or(host, |(name, _)| name));
+        self.names().iter().any(named)
+            || host.is_some_and(|host| self.hosts.iter().any(|known| host == known))
     }
 
     /// What this server is called on its machine.
@@ -87,7 +97,8 @@ mod tests {
     fn every_name_that_a_request_gives_the_server_must_be_its_own() {
         let token = Token::generate().unwrap();
         let address = "127.0.0.2:80".parse().unwrap();
-        let guard = Guard { token, address, allowed_origins: Vec::new() };
+        let hosts = Vec::new();
+        let guard = Guard { token, address, hosts, allowed_origins: Vec::new() };
         let cases: [(&str, &[&str], bool); 14] = [
             ("/x", &["127.0.0.2:80"], true),
             ("/x", &["127.0.0.3:80"], false),
@@ -111,5 +122,27 @@ mod tests {
             }
             assert_eq!(guard.host_is_ours(&uri.parse().unwrap(), &headers), ours, "{uri} {hosts:?}");
         }
+    }
+
+    #[test]
+    fn others_call_the_server_by_its_names_alone() {
+        let guard = Guard {
+            token: Token::generate().unwrap(),
+            address: "127.0.0.1:80".parse().unwrap(),
+            hosts: vec!["data.example".to_owned()],
+            allowed_origins: Vec::new(),
+        };
+        let is_ours = |host: &'static str| {
+            let headers = [(header::HOST, HeaderValue::from_static(host))].into_iter().collect();
+            guard.host_is_ours(&Uri::from_static("/x"), &headers)
+        };
+        assert!(is_ours("data.example") && is_ours("DATA.example:8443") && is_ours("localhost:80"));
+        assert!(!is_ours("evil.example") && !is_ours("data.example.evil") && !is_ours("x.data.example"));
+        assert!(
+            guard.origin_is_ours("https://data.example") && guard.origin_is_ours("https://data.example:8443")
+        );
+        assert!(
+            !guard.origin_is_ours("http://data.example") && !guard.origin_is_ours("https://evil.example")
+        );
     }
 }

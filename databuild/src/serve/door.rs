@@ -1,11 +1,14 @@
-//! Where connections come in: a port, or a Unix socket that only the server's own user can open.
+//! Where connections come in: a port of this machine, one for other machines, or a Unix socket that only the server's own user
+//! can open.
 
 use std::fs;
 use std::io;
+use std::net::IpAddr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
+use tokio_rustls::TlsAcceptor;
 
 /// A connection.
 pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -16,6 +19,15 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 pub(super) enum Door {
     /// Anybody on this machine can connect.
     Port(TcpListener),
+    /// Other machines can.
+    Beyond {
+        /// Where.
+        listener: TcpListener,
+        /// Who alone may, if that is one.
+        proxy: Option<IpAddr>,
+        /// Who shakes hands, unless the proxy did.
+        tls: Option<TlsAcceptor>,
+    },
     /// Who connects is the server's own user.
     Socket(UnixSocket),
 }
@@ -52,6 +64,14 @@ impl Door {
     pub(super) async fn accept(&self) -> io::Result<Box<dyn Stream>> {
         match self {
             Door::Port(listener) => Ok(Box::new(listener.accept().await?.0)),
+            Door::Beyond { listener, proxy, .. } => {
+                let (stream, peer) = listener.accept().await?;
+                if proxy.is_some_and(|proxy| proxy != peer.ip().to_canonical()) {
+                    let message = format!("{} is not the proxy", peer.ip());
+                    return Err(io::Error::new(io::ErrorKind::ConnectionRefused, message));
+                }
+                Ok(Box::new(stream))
+            }
             Door::Socket(socket) => {
                 let stream = socket.listener.accept().await?.0;
                 // Mode and folder see to it; root passes both.
@@ -62,6 +82,14 @@ impl Door {
                 }
                 Ok(Box::new(stream))
             }
+        }
+    }
+
+    /// Who shakes hands with those who come in by it; takes as long as they like.
+    pub(super) fn tls(&self) -> Option<TlsAcceptor> {
+        match self {
+            Door::Beyond { tls, .. } => tls.clone(),
+            _ => None,
         }
     }
 

@@ -26,6 +26,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::sync::{watch, OwnedSemaphorePermit, Semaphore};
 use tokio::task::{AbortHandle, JoinSet};
+use tokio_rustls::TlsAcceptor;
 
 /// How long is waited for the other end of a connection.
 #[derive(Debug, Clone, Copy)]
@@ -125,6 +126,7 @@ pub(super) async fn serve(
             entrance: entrance.clone(),
             trusted: trusted.clone(),
             private: door.is_private(),
+            tls: door.tls(),
             waiting: Arc::clone(&waiting),
         };
         let connection = connection(stream, served, patience, stop.clone(), ended);
@@ -172,6 +174,8 @@ struct Served {
     trusted: Trusted,
     /// The connection came in by a door that is the owner's alone.
     private: bool,
+    /// Who shakes hands first.
+    tls: Option<TlsAcceptor>,
     /// Places for requests that wait.
     waiting: Arc<Semaphore>,
 }
@@ -264,7 +268,16 @@ async fn connection(
     mut stop: watch::Receiver<bool>,
     _ended: Ended,
 ) {
-    let Served { entrance, trusted, private, waiting } = served;
+    let Served { entrance, trusted, private, tls, waiting } = served;
+    let stream: Box<dyn Stream> = match tls {
+        None => stream,
+        Some(tls) => match tokio::time::timeout(patience.head, tls.accept(stream)).await {
+            Ok(Ok(stream)) => Box::new(stream),
+            // Whoever it was speaks no TLS, or trusts somebody else.
+            Ok(Err(error)) => return tracing::debug!(%error, "a handshake failed"),
+            Err(_) => return,
+        },
+    };
     // The place of the last request, which is over when the next one comes or the connection goes.
     let held: Mutex<Option<OwnedSemaphorePermit>> = Mutex::new(None);
     let stopping = stop.clone();

@@ -10,9 +10,10 @@ mod private;
 mod progress;
 mod retention;
 mod run;
+mod tls;
 mod traces;
 
 pub use memory::memory;
-pub use options::{job_environment, store_root, ServeOptions};
+pub use options::{job_environment, store_root, Beyond, ServeOptions};
 pub use private::CLIENT as PRIVATE_CLIENT;
 pub use run::{serve, ServeError, PROTOCOL};

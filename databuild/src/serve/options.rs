@@ -1,6 +1,6 @@
 //! What a server is told at its start, and what it takes from its environment.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -15,6 +15,8 @@ pub struct ServeOptions {
     pub idle_timeout: Option<Duration>,
     /// Attempts that may run at once.
     pub slots: usize,
+    /// Where it listens besides, for other machines.
+    pub beyond: Option<Beyond>,
     /// Origins of web apps in development.
     pub allowed_origins: Vec<String>,
     /// Events older than this are archived, or none are; as the graph says, if the outer one is none.
@@ -25,6 +27,19 @@ pub struct ServeOptions {
     pub otlp_endpoint: Option<String>,
     /// The server belongs to one command: when its standard input ends, so has the command, and it stops with its jobs.
     pub private: bool,
+}
+
+/// How other machines reach the server.
+#[derive(Debug, Clone)]
+pub struct Beyond {
+    /// Where it listens for them.
+    pub address: SocketAddr,
+    /// What others call it.
+    pub hosts: Vec<String>,
+    /// Who alone may connect.
+    pub proxy: Option<IpAddr>,
+    /// Files with certificates and key, if it speaks TLS.
+    pub tls: Option<(PathBuf, PathBuf)>,
 }
 
 /// The user's code store: shared by all workspaces, outside of any, since a snapshot's BUILD files would

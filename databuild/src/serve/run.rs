@@ -3,7 +3,8 @@
 use super::door::{Door, UnixSocket};
 use super::entrance::Entrance;
 use super::http;
-use super::options::{job_environment, store_root, ServeOptions};
+use super::options::{job_environment, store_root, Beyond, ServeOptions};
+use super::tls::{acceptor, TlsError};
 use super::traces;
 use crate::app::{write_roots, Backend};
 use crate::daemon::{
@@ -62,6 +63,9 @@ pub enum ServeError {
         /// What the system said.
         error: std::io::Error,
     },
+    /// Its certificates.
+    #[error("the certificates for `bind` cannot be used: {0}")]
+    Tls(#[from] TlsError),
     /// Its socket.
     #[error("cannot listen on {}: {error}", .path.display())]
     Socket {
@@ -90,6 +94,7 @@ impl ServeError {
             ServeError::Snapshot(error) => error.code(),
             ServeError::Engine(EngineError::Thread(_)) => "serve_failed",
             ServeError::Listen { .. } => "port_unusable",
+            ServeError::Tls(_) => "tls_unusable",
             ServeError::System(_) | ServeError::Socket { .. } => "serve_failed",
             ServeError::Failed(_) => "engine_stopped",
         }
@@ -193,6 +198,13 @@ impl Server {
         let by_port =
             http::serve(Door::Port(listener), entrance.clone(), most, http::PATIENCE, stopped.clone());
         let by_port = tokio::spawn(by_port);
+        let beyond = match &options.beyond {
+            Some(beyond) => {
+                let door = beyond_this_machine(beyond).await?;
+                Some(tokio::spawn(http::serve(door, entrance.clone(), most, http::PATIENCE, stopped.clone())))
+            }
+            None => None,
+        };
 
         let snapshots = Arc::new(snapshot::Store::open(store_root().map_err(ServeError::System)?)?);
         let log = SqliteLog::open(&state.database())?;
@@ -209,6 +221,9 @@ impl Server {
         let by_socket = tokio::spawn(by_socket);
         let serving = tokio::spawn(async {
             let _ = tokio::join!(by_port, by_socket);
+            if let Some(beyond) = beyond {
+                let _ = beyond.await;
+            }
         });
         let base_env = job_environment();
         let temporary_dir =
@@ -261,6 +276,7 @@ impl Server {
             guard: Arc::new(Guard {
                 token: token.clone(),
                 address,
+                hosts: options.beyond.as_ref().map(|beyond| beyond.hosts.clone()).unwrap_or_default(),
                 allowed_origins: options.allowed_origins.clone(),
             }),
             last_request_ms: Arc::new(AtomicI64::new(0)),
@@ -378,6 +394,16 @@ async fn listen(state: &StateDir, options: &ServeOptions) -> Result<TcpListener,
         tracing::warn!(%error, "the port cannot be remembered; the next server may have another one");
     }
     Ok(listener)
+}
+
+/// Listens for other machines.
+async fn beyond_this_machine(beyond: &Beyond) -> Result<Door, ServeError> {
+    let Beyond { address, proxy, tls, .. } = beyond;
+    let tls = tls.as_ref().map(|(certificates, key)| acceptor(certificates, key)).transpose()?;
+    let listener =
+        TcpListener::bind(address).await.map_err(|error| ServeError::Listen { address: *address, error })?;
+    tracing::info!(%address, tls = tls.is_some(), "listening for other machines");
+    Ok(Door::Beyond { listener, proxy: *proxy, tls })
 }
 
 /// Whose code the code store keeps. A workspace may have several state folders, each with work of its own.

@@ -5,6 +5,8 @@
 pub enum Form {
     /// An address of this machine.
     Host,
+    /// An address with a port.
+    Address,
     /// The number of a port.
     Port,
     /// A length of time; `never` is allowed.
@@ -15,8 +17,8 @@ pub enum Form {
     List,
     /// A text.
     Text,
-    /// A folder.
-    Folder,
+    /// A file or a folder.
+    Path,
 }
 
 /// A setting.
@@ -51,7 +53,14 @@ const fn key(name: &'static str, form: Form, default: &'static str, meaning: &'s
 
 /// All settings, in the order of their names.
 pub const KEYS: &[Key] = &[
+    key("allowed_hosts", Form::List, "", "names by which the server is called at `bind`"),
     key("allowed_origins", Form::List, "http://localhost:3000", "origins whose pages may call the API"),
+    key(
+        "bind",
+        Form::Address,
+        "",
+        "address and port to listen on besides, for other machines, such as 0.0.0.0:8443",
+    ),
     key("host", Form::Host, "127.0.0.1", "address to listen on"),
     key("idle_timeout", Form::Time, "3h", "end after so long without use; never, or 0, stays"),
     key("keep_events", Form::Time, "", "archive events older than this; without it the graph's rule holds"),
@@ -60,5 +69,8 @@ pub const KEYS: &[Key] = &[
     key("otlp_endpoint", Form::Text, "", "where traces are sent, by OTLP over HTTP"),
     key("places", Form::Count, "", "attempts that may run at once; without it as many as there are cores"),
     key("port", Form::Port, "0", "port to listen on; 0 takes the last one again, or a free one"),
-    key("state_dir", Form::Folder, ".databuild", "folder of the server's state"),
+    key("proxy", Form::Host, "", "address of the proxy from which alone `bind` takes connections"),
+    key("state_dir", Form::Path, ".databuild", "folder of the server's state"),
+    key("tls_certificate", Form::Path, "", "file with the certificates for `bind`, in PEM"),
+    key("tls_key", Form::Path, "", "file with their private key, in PEM"),
 ];

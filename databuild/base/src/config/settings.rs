@@ -8,7 +8,7 @@ use crate::daemon::{SETTINGS_FILE_NAME, STATE_DIR_NAME};
 use databuild_core::amounts::seconds_of;
 use databuild_core::text::shown;
 use std::ffi::OsString;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -46,8 +46,12 @@ pub struct Row {
 /// What the layers say together.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
+    /// Names by which the server is called at `bind`.
+    pub allowed_hosts: Vec<String>,
     /// Origins whose pages may call the API.
     pub allowed_origins: Vec<String>,
+    /// Where the server listens besides, for other machines.
+    pub bind: Option<SocketAddr>,
     /// Where the server listens.
     pub host: IpAddr,
     /// The server ends after so long without use; never, if none.
@@ -64,8 +68,14 @@ pub struct Settings {
     pub places: Option<u32>,
     /// The port; 0 for any.
     pub port: u16,
+    /// Who alone may connect to `bind`.
+    pub proxy: Option<IpAddr>,
     /// The folder of the server's state.
     pub state_dir: PathBuf,
+    /// Certificates for `bind`.
+    pub tls_certificate: Option<PathBuf>,
+    /// Their key.
+    pub tls_key: Option<PathBuf>,
     rows: Vec<Row>,
     files: Vec<PathBuf>,
     named: Option<PathBuf>,
@@ -130,6 +140,7 @@ impl Settings {
         for given in layers {
             settings.take(given)?;
         }
+        settings.check_bind()?;
         Ok(settings)
     }
 
@@ -137,6 +148,11 @@ impl Settings {
     fn of(workspace: &Path) -> Settings {
         let row = |key: &'static Key| Row { key, texts: Vec::new(), source: Source::Default };
         Settings {
+            allowed_hosts: Vec::new(),
+            bind: None,
+            proxy: None,
+            tls_certificate: None,
+            tls_key: None,
             allowed_origins: vec!["http://localhost:3000".to_owned()],
             host: Ipv4Addr::LOCALHOST.into(),
             idle_timeout: Some(Duration::from_secs(3 * 3600)),
@@ -177,6 +193,30 @@ impl Settings {
         self.rows.iter().find(|row| row.key.name == name)
     }
 
+    /// Other machines reach a server that can start processes only by a way on which nobody listens, and by a name.
+    fn check_bind(&self) -> Result<(), ConfigError> {
+        let wrong = |name: &str, what: &str| {
+            let row = self.row(name);
+            Err(ConfigError::Value {
+                key: row.map_or("bind", |row| row.key.name),
+                source_of: row.map_or(Source::Default, |row| row.source.clone()),
+                what: format!("`{name}`: {what}"),
+            })
+        };
+        match (self.bind, &self.tls_certificate, &self.tls_key) {
+            (_, Some(_), None) => wrong("tls_certificate", "needs `tls_key`, the file with its private key"),
+            (_, None, Some(_)) => wrong("tls_key", "needs `tls_certificate`, the file with its certificates"),
+            (Some(_), None, None) if self.proxy.is_none() => wrong(
+                "bind",
+                "needs `tls_certificate` and `tls_key`, or `proxy`, the address of the proxy that speaks TLS",
+            ),
+            (Some(_), ..) if self.allowed_hosts.is_empty() => {
+                wrong("bind", "needs `allowed_hosts`, the names by which others call the server")
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn take(&mut self, given: Given) -> Result<(), ConfigError> {
         let wrong = |what: String| {
             let what = match &given.source {
@@ -199,6 +239,14 @@ impl Settings {
     fn set(&mut self, given: &Given) -> Result<(), String> {
         let text = given.texts.first().map(|text| text.trim()).unwrap_or_default();
         match given.key.name {
+            "allowed_hosts" => self.allowed_hosts = hosts(&given.texts)?,
+            "bind" => self.bind = Some(address(text)?),
+            "proxy" => self.proxy = Some(ip(text)?),
+            "tls_certificate" | "tls_key" | "state_dir" if text.is_empty() => {
+                return Err("it is empty".to_owned())
+            }
+            "tls_certificate" => self.tls_certificate = Some(given.folder.join(text)),
+            "tls_key" => self.tls_key = Some(given.folder.join(text)),
             "allowed_origins" => self.allowed_origins = origins(&given.texts)?,
             "host" => self.host = host(text)?,
             "idle_timeout" => self.idle_timeout = time(text)?,
@@ -208,7 +256,6 @@ impl Settings {
             "otlp_endpoint" => self.otlp_endpoint = Some(endpoint(text)?),
             "places" => self.places = Some(count(text)?),
             "port" => self.port = port(text)?,
-            "state_dir" if text.is_empty() => return Err("it is empty".to_owned()),
             "state_dir" => self.state_dir = given.folder.join(text),
             name => return Err(format!("`{name}` is no setting")),
         }
@@ -239,6 +286,25 @@ fn origins(texts: &[String]) -> Result<Vec<String>, String> {
     texts.iter().filter(|text| !text.trim().is_empty()).map(origin).collect()
 }
 
+fn hosts(texts: &[String]) -> Result<Vec<String>, String> {
+    let host = |text: &String| {
+        let text = text.trim();
+        match text.contains(['/', ' ', '*', '@', ':']) {
+            false => Ok(text.to_lowercase()),
+            true => Err(format!("`{}` is no name of a host; write it as databuild.example.com", shown(text))),
+        }
+    };
+    texts.iter().filter(|text| !text.trim().is_empty()).map(host).collect()
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| format!("`{}` is no address with a port; write it as 0.0.0.0:8443", shown(text)))
+}
+
+fn ip(text: &str) -> Result<IpAddr, String> {
+    text.parse().map_err(|_| format!("`{}` is no address; write it as 10.0.0.5", shown(text)))
+}
+
 fn host(text: &str) -> Result<IpAddr, String> {
     let address = match text {
         "localhost" => Ok(Ipv4Addr::LOCALHOST.into()),
@@ -247,7 +313,7 @@ fn host(text: &str) -> Result<IpAddr, String> {
     let address = address
         .map_err(|_| format!("`{}` is no address; write it as 127.0.0.1, ::1 or localhost", shown(text)))?;
     if !address.is_loopback() {
-        return Err(format!("{address} is not an address of this machine alone, such as 127.0.0.1"));
+        return Err(format!("other machines could reach {address}; set `bind` for those"));
     }
     Ok(address)
 }
@@ -356,7 +422,7 @@ mod tests {
         assert_eq!(lab.refused(), ("unknown_setting", said.to_owned()));
         lab.write("ws/databuild.toml", "colour = \"red\"");
         let (code, message) = lab.refused();
-        assert!(code == "unknown_setting" && message.contains("these are: `allowed_origins`, "), "{message}");
+        assert!(code == "unknown_setting" && message.contains("these are: `allowed_hosts`, "), "{message}");
         lab.write("ws/databuild.toml", "port = 1\nport =\n");
         let (code, message) = lab.refused();
         assert!(code == "settings_unreadable" && message.contains("databuild.toml: line 2: "), "{message}");
@@ -435,6 +501,32 @@ mod tests {
         lab.file = Some(lab.at("none.toml"));
         let (code, message) = lab.refused();
         assert!(code == "settings_unreadable" && message.contains("/none.toml: "), "{message}");
+    }
+
+    #[test]
+    fn other_machines_need_a_name_and_a_way_on_which_nobody_listens() {
+        let refused = |text: &str| {
+            let lab = Lab::new();
+            lab.write("ws/databuild.toml", text);
+            lab.refused()
+        };
+        for (text, needs) in [
+            ("bind = \"0.0.0.0:1\"", "`bind`: needs `tls_certificate` and `tls_key`, or `proxy`"),
+            ("bind = \"0.0.0.0:1\"\nproxy = \"10.0.0.5\"", "`bind`: needs `allowed_hosts`"),
+            ("tls_key = \"k\"", "`tls_key`: needs `tls_certificate`"),
+            ("host = \"0.0.0.0\"", "other machines could reach 0.0.0.0; set `bind` for those"),
+        ] {
+            let (code, said) = refused(text);
+            assert!(code == "bad_setting" && said.contains(needs), "{text}: {said}");
+        }
+        let lab = Lab::new();
+        lab.write(
+            "ws/databuild.toml",
+            "bind = \"0.0.0.0:1\"\ntls_key = \"k.pem\"\ntls_certificate = \"c.pem\"\nallowed_hosts = [\"Data.example\"]",
+        );
+        let settings = lab.load().unwrap();
+        assert_eq!(settings.tls_key, Some(lab.at("ws/k.pem")));
+        assert_eq!(settings.allowed_hosts, ["data.example"]);
     }
 
     #[test]

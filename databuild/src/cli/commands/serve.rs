@@ -8,7 +8,7 @@ use crate::config::{Flags, Settings};
 use crate::daemon::{ReadyPipe, StateDir};
 use crate::os::Stderr;
 use crate::runner;
-use crate::serve::{serve, ServeOptions};
+use crate::serve::{serve, Beyond, ServeOptions};
 use clap::Args;
 use databuild_core::text::shown;
 use std::os::unix::process::CommandExt as _;
@@ -99,6 +99,12 @@ pub fn run(global: &GlobalArgs, args: &ServeArgs) -> Result<u8, CliError> {
         port: settings.port,
         idle_timeout: settings.idle_timeout,
         slots: settings.places.map_or_else(cores, |places| places as usize),
+        beyond: settings.bind.map(|address| Beyond {
+            address,
+            hosts: settings.allowed_hosts,
+            proxy: settings.proxy,
+            tls: settings.tls_certificate.zip(settings.tls_key),
+        }),
         allowed_origins: settings.allowed_origins,
         keep_events: settings.keep_events,
         keep_logs: settings.keep_logs,

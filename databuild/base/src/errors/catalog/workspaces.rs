@@ -406,6 +406,12 @@ pub(super) const ENTRIES: &[Entry] = &[
         cure: "End some of the commands that wait, such as `databuild build` or `databuild logs --follow`, then run the command again.",
     },
     Entry {
+        code: "tls_unusable",
+        kind: Kind::BadConfiguration,
+        cause: "The files that `tls_certificate` and `tls_key` name cannot be read, are no PEM, or do not belong together.",
+        cure: "Correct the files that the message names. `databuild config` shows where the settings stand.",
+    },
+    Entry {
         code: "unknown_setting",
         kind: Kind::BadConfiguration,
         cause: "A file of settings, or the command `config`, names a setting that does not exist.",
