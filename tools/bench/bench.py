@@ -41,6 +41,7 @@ ROWS = {
     "sources": rows_server.sources,
     "requests": rows_http.requests,
     "lists": rows_http.lists,
+    "scrape": rows_http.scrape,
     "followers": rows_http.followers,
 }
 

@@ -22,6 +22,7 @@ PARTS = 25
 SECONDS = 3
 FOLLOWERS = 1_000
 COMMANDS = 1_000
+SCRAPES = 20
 # One after the other; those of which nothing is found have to look longest.
 LONG_LISTS = [
     "/api/v1/runs?limit=1000",
@@ -89,6 +90,22 @@ def lists(bench):
     pairs = ([(seconds, 0) for seconds in times] for times in (busy, idle))
     what = "p99 of /health while 8 clients ask for long lists, 1,000,000 runs (CPU not measured)"
     bench.table.add(what, *pairs, "while nobody asks", "≤ 5, or 25 ms")
+
+
+def scrape(bench):
+    """How long a scrape takes after a million runs, and after a hundred."""
+    many, few = [], []
+    for server, times in [(Server(bench, "scrape", 1_000_000), many), (Server(bench, "scrape-few", 4 * PARTS), few)]:
+        connection = http.client.HTTPConnection(server.url.removeprefix("http://"), timeout=60)
+        for _ in range(SCRAPES * bench.runs):
+            began = time.perf_counter()
+            connection.request("GET", "/metrics", headers={"Authorization": f"Bearer {server.token}"})
+            if b"databuild_job_runs_total" not in connection.getresponse().read():
+                raise SystemExit("the metrics are not told")
+            times.append((time.perf_counter() - began, 0))
+        connection.close()
+        server.stop()
+    bench.table.add("GET /metrics, 1,000,000 runs (CPU not measured)", many, few, "100 runs", "≤ 1.5, or 10 ms")
 
 
 def followers(bench):
