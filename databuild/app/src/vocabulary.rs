@@ -9,8 +9,8 @@ use crate::api::{NodeKind, PartitionState};
 use crate::errors::Kind;
 use crate::store::{AttemptState, RunState, WantState};
 use databuild_core::event::{
-    CheckOutcome, OutcomeKind, PlanRowKind, PriorityClass, Refresh, Scope, TrialKind, TrialOutcome, TrialVerdict,
-    WantOutcome,
+    CheckOutcome, OutcomeKind, PlanRowKind, PriorityClass, Refresh, Scope, TrialKind, TrialOutcome,
+    TrialVerdict, WantOutcome,
 };
 use databuild_core::planner::Reason;
 use databuild_core::state::Verdict;
