@@ -187,9 +187,7 @@ impl Server {
     async fn start(state: &StateDir, options: &ServeOptions) -> Result<Server, ServeError> {
         let descriptors = raise_open_files();
         let mut guard = ServerGuard::acquire(state, &Deadline::after(PREDECESSOR_WAIT))?;
-        if let Ok(Some(kind)) = network_filesystem(state.path()) {
-            tracing::warn!(kind, path = %state.path().display(), "the state folder is on a network file system, where SQLite is not safe");
-        }
+        warn_of_network(state);
         let listener = listen(state, options).await?;
         let address = listener.local_addr().map_err(|error| ServeError::System(error.to_string()))?;
         // Whoever asks while the log is replayed is told so.
@@ -404,6 +402,13 @@ async fn beyond_this_machine(beyond: &Beyond) -> Result<Door, ServeError> {
         TcpListener::bind(address).await.map_err(|error| ServeError::Listen { address: *address, error })?;
     tracing::info!(%address, tls = tls.is_some(), "listening for other machines");
     Ok(Door::Beyond { listener, proxy: *proxy, tls })
+}
+
+/// SQLite's locks do not reach over networks.
+fn warn_of_network(state: &StateDir) {
+    if let Ok(Some(kind)) = network_filesystem(state.path()) {
+        tracing::warn!(kind, path = %state.path().display(), "the state folder is on a network file system, where SQLite is not safe");
+    }
 }
 
 /// Whose code the code store keeps. A workspace may have several state folders, each with work of its own.

@@ -110,7 +110,7 @@ impl Settings {
         let mut settings = Settings { named: named.clone(), ..Settings::of(place.workspace) };
         let mut layers = Vec::new();
         let of_workspace = named.clone().unwrap_or_else(|| place.workspace.join(SETTINGS_FILE_NAME));
-        for path in [Some(of_workspace), file::user_file(&variable)].into_iter().flatten() {
+        for path in [Some(of_workspace), file::user_file(variable)].into_iter().flatten() {
             match file::read(&path)? {
                 Some(given) => {
                     layers.extend(given);
