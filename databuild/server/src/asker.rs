@@ -87,7 +87,9 @@ fn needed(method: &Method, path: &str) -> Scope {
     match (method.as_str(), parts.as_slice()) {
         (_, ["tokens", ..]) => Scope::Admin,
         ("GET" | "HEAD", _)
-        | ("POST", ["contents", "missing"] | ["graphs", "impact"] | ["graphs", _, "sources"]) => Scope::Read,
+        | ("POST", ["contents", "missing"] | ["graphs", "impact"] | ["graphs", _, "sources"])
+        // What its tools need is looked at there.
+        | ("POST", ["mcp"]) => Scope::Read,
         ("POST", ["wants" | "plans" | "trials"] | ["jobs", "invoke"] | ["plans", _, "apply"]) => Scope::Want,
         ("DELETE", ["wants" | "runs" | "job_runs" | "trials", _])
         | ("POST", ["wants", _, "pause" | "resume" | "priority"])

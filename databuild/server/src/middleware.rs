@@ -90,6 +90,7 @@ async fn answered(app: &App, asker: &Asker, mut request: Request, next: Next) ->
         Err(error) => return error.into_response(),
     };
     request.extensions_mut().insert(origin);
+    request.extensions_mut().insert(asker.clone());
     let mut response = next.run(request).await;
     let seq = app.backend.engine.snapshot().state.seq().0;
     response.headers_mut().insert("x-databuild-seq", HeaderValue::from(seq));

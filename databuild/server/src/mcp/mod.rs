@@ -14,6 +14,7 @@ mod call;
 mod tests;
 mod tools;
 
+use super::asker::Asker;
 use super::error::ApiError;
 use super::state::App;
 use crate::api::ALLOW_HEADER;
@@ -21,7 +22,7 @@ use axum::body::{Body, Bytes};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Request};
 use axum::response::Response;
-use databuild_core::event::{Cause, Origin};
+use databuild_core::event::{Cause, Origin, Scope};
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, Implementation, ListToolsResult,
     PaginatedRequestParams, ServerCapabilities, ServerConfig, Tool,
@@ -47,7 +48,7 @@ const INSTRUCTIONS: &str = "DataBuild builds partitions of datasets by jobs, and
 /// # Errors
 /// A header that means nothing.
 pub(super) async fn answer(app: App, parts: Parts, body: Bytes) -> Result<Response, ApiError> {
-    let rights = allowed(&parts.headers)?;
+    let rights = allowed(parts.extensions.get(), &parts.headers)?;
     let app = on_behalf_of_assistant(app, parts.extensions.get());
     let config = StreamableHttpServerConfig::default()
         .with_legacy_session_mode(false)
@@ -60,11 +61,21 @@ pub(super) async fn answer(app: App, parts: Parts, body: Bytes) -> Result<Respon
     Ok(service.handle(Request::from_parts(parts, Body::from(body))).await.map(Body::new))
 }
 
-/// What the request lets the assistant do.
-fn allowed(headers: &HeaderMap) -> Result<Rights, ApiError> {
-    let Some(value) = headers.get(ALLOW_HEADER) else { return Ok(Rights::Read) };
-    let rights = value.to_str().ok().and_then(Rights::of_word);
-    rights.ok_or_else(|| ApiError::new("bad_header", format!("{ALLOW_HEADER} is read, want or operate")))
+/// What the request lets the assistant do: as much as its token is for, or less if it says so. The owner's token is for everything, so
+/// with it an assistant may read, unless the request says more.
+fn allowed(asker: Option<&Asker>, headers: &HeaderMap) -> Result<Rights, ApiError> {
+    let bad = || ApiError::new("bad_header", format!("{ALLOW_HEADER} is read, want or operate"));
+    let said =
+        headers.get(ALLOW_HEADER).map(|value| value.to_str().ok().and_then(Rights::of_word).ok_or_else(bad));
+    let said = said.transpose()?;
+    let Some(Asker::Holder { scopes, .. }) = asker else { return Ok(said.unwrap_or(Rights::Read)) };
+    let includes = |needed: Scope| scopes.iter().any(|scope| scope.includes(needed));
+    let most = match (includes(Scope::Operate), includes(Scope::Want)) {
+        (true, _) => Rights::Operate,
+        (false, true) => Rights::Want,
+        (false, false) => Rights::Read,
+    };
+    Ok(said.unwrap_or(most).min(most))
 }
 
 /// What follows was asked for by an assistant, for whoever sent the request.

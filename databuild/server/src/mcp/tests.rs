@@ -143,3 +143,32 @@ async fn what_is_no_tool_and_no_right_is_refused() {
     let (status, refused) = send(&app, Some("everything"), message).await;
     assert_eq!((status, &refused["error"]), (StatusCode::UNPROCESSABLE_ENTITY, &json!("bad_header")));
 }
+
+#[test]
+fn an_assistant_may_do_what_its_token_is_for_and_no_more() {
+    let holder = |scopes: &[Scope]| Asker::Holder {
+        name: "bot".into(),
+        scopes: scopes.to_vec(),
+        datasets: Vec::new(),
+    };
+    let rights = |asker: &Asker, said: Option<&'static str>| {
+        let mut headers = HeaderMap::new();
+        headers.extend(
+            said.map(|said| (axum::http::HeaderName::from_static(ALLOW_HEADER), said.parse().unwrap())),
+        );
+        allowed(Some(asker), &headers).unwrap()
+    };
+    assert_eq!(rights(&Asker::Owner, None), Rights::Read);
+    assert_eq!(rights(&Asker::Owner, Some("operate")), Rights::Operate);
+    for (scope, most) in [
+        (Scope::Read, Rights::Read),
+        (Scope::Approve, Rights::Read),
+        (Scope::Want, Rights::Want),
+        (Scope::Operate, Rights::Operate),
+        (Scope::Admin, Rights::Operate),
+    ] {
+        let holder = holder(&[scope]);
+        assert_eq!((rights(&holder, None), rights(&holder, Some("operate"))), (most, most), "{scope:?}");
+        assert_eq!(rights(&holder, Some("read")), Rights::Read);
+    }
+}
