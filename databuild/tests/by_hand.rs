@@ -3,6 +3,8 @@
 mod support;
 
 use serde_json::{json, Value};
+use std::io::Write as _;
+use std::process::Stdio;
 use support::{text, Workspace};
 
 /// What the program prints as JSON.
@@ -50,6 +52,21 @@ fn an_attempt_is_repeated_and_compared_and_nothing_is_published() {
     workspace.done(&["status"]);
     let again = json_of(&workspace, &["shell", "r1", "--run-job", "--json"]);
     assert_eq!(again["changed_env"], json!(["WHO"]), "{again}");
+}
+
+#[test]
+fn in_the_shell_the_script_runs_the_job() {
+    let workspace = Workspace::new();
+    workspace.done(&["build", "quick", "--quiet"]);
+    let mut command = workspace.command(&["shell", "r1"]);
+    let shell = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut shell = shell.spawn().unwrap();
+    let typed = "test \"$DATABUILD_RUN_ID\" = r1 && .databuild/shell/r1-1/run\nexit\n";
+    shell.stdin.take().unwrap().write_all(typed.as_bytes()).unwrap();
+    let output = shell.wait_with_output().unwrap();
+    let told = text(&output.stdout);
+    assert!(output.status.success() && told.contains("equal"), "{told}{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("nothing is published"), "{}", text(&output.stderr));
 }
 
 #[test]

@@ -299,8 +299,11 @@ mod tests {
         assert_eq!(layout(0, &[]), Layout::default());
     }
 
+    /// What it is called, its nodes, and its edges.
+    type Sample = (&'static str, usize, Vec<(usize, usize)>);
+
     /// Graphs as workspaces have them, and the worst that there are.
-    fn large() -> Vec<(&'static str, usize, Vec<(usize, usize)>)> {
+    fn large() -> Vec<Sample> {
         const NODES: usize = 10_000;
         let mut seed = 1_u64;
         let mut below = |most: usize| {
