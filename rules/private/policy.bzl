@@ -106,10 +106,10 @@ def duration(optional = True):
     """
     return text(parse_duration, NO_DURATION, unit = "_ms", optional = optional)
 
-def _parse_line(text):
-    if text != text.strip() or len(text) > _LONGEST_LINE or [c for c in text.elems() if c < " " or c == "\177"]:
+def _parse_line(line):
+    if line != line.strip() or len(line) > _LONGEST_LINE or [c for c in line.elems() if c < " " or c == "\177"]:
         return None
-    return text
+    return line
 
 BYTES = text(parse_bytes, ": write an amount with its unit, such as \"512m\" or \"2g\"")
 COUNT = number(1)
