@@ -139,7 +139,7 @@ fn over(state: &str, at: Option<Timestamp>, cause: Option<&String>) -> Blocker {
     }
 }
 
-fn told(
+pub(super) fn told(
     snapshot: &Snapshot,
     reader: &dyn History,
     now: Timestamp,

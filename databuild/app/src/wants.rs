@@ -220,7 +220,7 @@ fn progress_since(
     Ok(ProgressAnswer { want, lines, seq: last.0, truncated: last < until, stalled })
 }
 
-fn row(want: store::WantRow) -> WantRow {
+pub(super) fn row(want: store::WantRow) -> WantRow {
     WantRow {
         id: want.id.to_string(),
         state: want.state.word().to_owned(),
@@ -269,7 +269,7 @@ fn detail(backend: &Backend, reader: &dyn History, id: WantId) -> Result<WantDet
 }
 
 /// How far a live want is.
-fn progress_of(state: &State, want: &Want) -> Progress {
+pub(super) fn progress_of(state: &State, want: &Want) -> Progress {
     let graph = state.graph();
     let mut jobs = Vec::new();
     let mut running = 0;

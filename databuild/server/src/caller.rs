@@ -22,6 +22,8 @@ const CLIENT: HeaderName = HeaderName::from_static(CLIENT_HEADER);
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// What a program is called that does not say.
 const NAMELESS: &str = "api";
+/// What the pages are called.
+const BROWSER: &str = "ui";
 /// Longest value of these headers, in bytes.
 const LONGEST: usize = 128;
 
@@ -42,6 +44,15 @@ pub(super) fn origin_of(
     // What it named itself by may be no name.
     text(headers, &REQUEST_ID)?;
     Ok(Origin { actor, cause: Some(Cause::Request { id: Arc::clone(&id.0), client }) })
+}
+
+/// The origin of a request that a browser sends in which this person is signed in.
+pub(super) fn in_browser(origin: Origin, person: &str) -> Origin {
+    let cause = match origin.cause {
+        Some(Cause::Request { id, .. }) => Some(Cause::Request { id, client: BROWSER.into() }),
+        other => other,
+    };
+    Origin { actor: Actor::Person(person.into()), cause }
 }
 
 /// The name of a request.

@@ -3,10 +3,10 @@
 use crate::api::ErrorBody;
 use crate::app::AppError;
 use crate::engine::CommandError;
-use crate::errors::{kind_of, status_of};
+use crate::errors::{find, kind_of, status_of};
 use axum::extract::rejection::{BytesRejection, JsonRejection, QueryRejection};
 use axum::http::{header, HeaderValue, StatusCode};
-use axum::response::{IntoResponse, Response};
+use axum::response::{Html, IntoResponse, Response};
 use axum::Json;
 use databuild_core::text::{nearest, shown};
 use std::collections::BTreeMap;
@@ -64,18 +64,33 @@ impl ApiError {
     }
 }
 
-impl IntoResponse for ApiError {
-    fn into_response(self) -> Response {
+impl ApiError {
+    /// As [`IntoResponse`], for people.
+    pub(super) fn page(self) -> Response {
+        self.answer(|error, status| {
+            let cure = find(&error.error).map_or("", |entry| entry.cure);
+            (status, Html(databuild_ui::pages::error::page(&error, status.as_u16(), cure).into_string()))
+                .into_response()
+        })
+    }
+
+    fn answer(self, write: impl FnOnce(ErrorBody, StatusCode) -> Response) -> Response {
         // That it cannot do something now is for whoever asks.
         if self.status.is_server_error() && self.status != StatusCode::SERVICE_UNAVAILABLE {
             tracing::error!(code = self.body.error, message = self.body.message, "request failed");
         }
-        let mut answer = (self.status, Json(self.body)).into_response();
+        let mut answer = write(self.body, self.status);
         if self.status == StatusCode::SERVICE_UNAVAILABLE {
             // Seconds: what keeps the server busy, or a server that goes, is mostly over by then.
             answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }
         answer
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        self.answer(|error, status| (status, Json(error)).into_response())
     }
 }
 

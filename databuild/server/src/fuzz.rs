@@ -1,6 +1,6 @@
 //! Random requests to a server that has no runner: nothing is ever made, and no job runs.
 
-use super::{router, App, Guard, Requests, MOST_READERS};
+use super::{router, App, Guard, Requests, Sessions, MOST_READERS};
 use crate::app::Backend;
 use crate::daemon::Token;
 use crate::engine::{Engine, EngineConfig, Registration};
@@ -77,11 +77,13 @@ fn parts(folder: &TempDir) -> (Engine, App) {
         },
         owner: "owner".into(),
         guard: Arc::new(Guard {
+            sessions: Arc::new(Sessions::new(token.clone(), "state")),
             token: token.clone(),
             address: SocketAddr::from(([127, 0, 0, 1], 0)),
             hosts: Vec::new(),
             allowed_origins: Vec::new(),
         }),
+        moves: Arc::default(),
         last_request_ms: Arc::default(),
         draining: Arc::default(),
         // Nobody hears that it is to stop.

@@ -1,5 +1,6 @@
 //! Who may talk to a server that can start processes: loopback is no protection against a web page.
 
+use super::sessions::Sessions;
 use crate::daemon::Token;
 use axum::http::{header, HeaderMap, Uri};
 use std::net::{IpAddr, SocketAddr};
@@ -9,6 +10,8 @@ use std::sync::Arc;
 /// What requests are held against.
 #[derive(Debug, Clone)]
 pub struct Guard {
+    /// Browsers that are signed in.
+    pub sessions: Arc<Sessions>,
     /// The bearer token of `server.json`.
     pub token: Token,
     /// Where the server listens.
@@ -40,8 +43,18 @@ impl Trusted {
 #[derive(Debug, Clone, Copy)]
 pub struct Private;
 
-/// Paths that answer without a token: they say nothing but that the server lives.
-pub(super) const OPEN: [&str; 4] = ["/health", "/healthz", "/api/health", "/ready"];
+/// Whether a path answers without a token: it says nothing but that the server lives, or what every server of this version
+/// says; or it is where a browser signs in.
+pub(super) fn is_open(path: &str) -> bool {
+    matches!(path, "/health" | "/healthz" | "/api/health" | "/ready" | "/sign-in")
+        || path.starts_with("/assets/")
+}
+
+/// Whether people are to read the answer: a browser asks, and for a page.
+pub(super) fn is_for_people(path: &str, headers: &HeaderMap) -> bool {
+    let accepts = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
+    accepts.contains("text/html") && path != "/api" && !path.starts_with("/api/")
+}
 
 impl Guard {
     /// A DNS name that was rebound to loopback arrives with its own name as host. A request names it in one Host header,
@@ -98,7 +111,8 @@ mod tests {
         let token = Token::generate().unwrap();
         let address = "127.0.0.2:80".parse().unwrap();
         let hosts = Vec::new();
-        let guard = Guard { token, address, hosts, allowed_origins: Vec::new() };
+        let sessions = Arc::new(Sessions::new(token.clone(), "w"));
+        let guard = Guard { sessions, token, address, hosts, allowed_origins: Vec::new() };
         let cases: [(&str, &[&str], bool); 14] = [
             ("/x", &["127.0.0.2:80"], true),
             ("/x", &["127.0.0.3:80"], false),
@@ -126,8 +140,10 @@ mod tests {
 
     #[test]
     fn others_call_the_server_by_its_names_alone() {
+        let token = Token::generate().unwrap();
         let guard = Guard {
-            token: Token::generate().unwrap(),
+            sessions: Arc::new(Sessions::new(token.clone(), "w")),
+            token,
             address: "127.0.0.1:80".parse().unwrap(),
             hosts: vec!["data.example".to_owned()],
             allowed_origins: Vec::new(),

@@ -5,7 +5,10 @@
 //! Invariants:
 //! - A handler never waits for the orchestrator except to get the answer to a command.
 //! - Every answer with a status of 400 or more has an [`crate::api::ErrorBody`], but for what the protocol of `/mcp` says itself.
-//! - Nothing but `/health`, which has other names, and `/ready` answers without the token.
+//! - Nothing but `/health`, which has other names, `/ready`, signing in and the files that pages load answers without the token or a cookie that a
+//!   link gave.
+//! - Nothing is changed for a browser unless one of our own pages asks: the request says so by its origin, and a form by what
+//!   only the page knows.
 
 use databuild_app as app;
 use databuild_base::{api, daemon, errors, os};
@@ -29,9 +32,12 @@ mod logs;
 mod mcp;
 mod measures;
 mod middleware;
+mod moves;
+mod pages;
 mod reading;
 mod requests;
 mod routes;
+mod sessions;
 mod state;
 mod stream;
 
@@ -39,7 +45,9 @@ pub use error::{shutting_down, too_many_waiting};
 pub use guard::{Guard, Private, Trusted};
 pub use lanes::{Lanes, MOST_READERS};
 pub use measures::Requests;
+pub use moves::Moves;
 pub use routes::{replaying, router};
+pub use sessions::Sessions;
 pub use state::App;
 pub use stream::Stream;
 

@@ -118,6 +118,24 @@ impl Printed {
         Log { printed: self, stream }
     }
 
+    /// Where the last so many bytes of each stream begin, at the begin of a line.
+    pub(super) async fn near_end(&self, app: &App, bytes: u64) -> Result<Place, ApiError> {
+        let look = move |executor: &dyn Executor, name: &AttemptName, _| {
+            let mut place = Place::default();
+            for stream in Stream::BOTH {
+                let Some(part) = executor.log(name, stream, LogFrom::End(bytes), bytes)? else {
+                    return Ok(None);
+                };
+                // What is before the first end of a line belongs to a line that began earlier.
+                let whole = part.bytes.iter().position(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+                let begin = if part.offset == 0 { 0 } else { part.offset + whole as u64 };
+                place.0[stream as usize] = begin;
+            }
+            Ok(Some(place))
+        };
+        Ok(self.until(app, Some(Duration::ZERO), look, |_| true).await?.0)
+    }
+
     /// Lines of both streams, or of one.
     pub(super) fn lines(self, only: Option<Stream>) -> LogInLines {
         LogInLines { printed: self, only }
@@ -279,7 +297,8 @@ impl LogInLines {
         Ok(answer)
     }
 
-    async fn more(
+    /// The same, in lines that were not told yet.
+    pub(super) async fn more(
         &self,
         app: &App,
         from: Place,

@@ -1,13 +1,15 @@
 //! What each request and each answer passes.
 
 use super::asker::{self, Asker};
-use super::caller::{origin_of, RequestId};
+use super::caller::{in_browser, origin_of, RequestId};
 use super::error::ApiError;
-use super::guard::{Private, Trusted, OPEN};
+use super::guard::{is_for_people, is_open, Private, Trusted};
+use super::pages;
+use super::sessions::Session;
 use super::state::App;
 use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{RawPathParams, Request, State};
-use axum::http::{header, HeaderValue, Method, StatusCode};
+use axum::http::{header, HeaderMap, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
@@ -39,17 +41,22 @@ pub(super) async fn guard(State(app): State<App>, request: Request, next: Next) 
             return with_cors(StatusCode::NO_CONTENT.into_response(), foreign);
         }
     }
-    let open = OPEN.contains(&request.uri().path());
+    let path = request.uri().path();
+    let open = is_open(path);
     let asker = asker::of(&app, private, headers);
+    let session = if asker.is_none() { guard.sessions.of(headers, crate::os::now()) } else { None };
+    // A browser sends a cookie for every page that asks, also of other servers on this machine. It says whose page it is.
+    if session.is_some() && origin.is_none() && !request.method().is_safe() {
+        let message = "a browser's request that changes something has to say its origin";
+        return pages::told(request.uri(), headers, ApiError::new("bad_origin", message));
+    }
+    // Only who may do everything gets a link that signs in.
+    let asker = asker.or_else(|| session.as_ref().map(|_| Asker::Owner));
     if let Some(trusted) = request.extensions().get::<Trusted>().filter(|_| asker.is_some()) {
         trusted.set();
     }
     let response = match asker {
-        None if !open => ApiError::new(
-            "unauthorized",
-            "send `Authorization: Bearer TOKEN` with the token in .databuild/token",
-        )
-        .into_response(),
+        None if !open => unknown(path, headers),
         asker => {
             if is_use(&request) {
                 app.touch();
@@ -57,7 +64,7 @@ pub(super) async fn guard(State(app): State<App>, request: Request, next: Next) 
             // What is open says nothing that anybody might not know.
             let asker = asker.filter(|_| !open).unwrap_or(Asker::Owner);
             match asker.pass(&app, request).await {
-                Ok(request) => answered(&app, &asker, request, next).await,
+                Ok(request) => answered(&app, &asker, session, request, next).await,
                 Err(refused) => refused.into_response(),
             }
         }
@@ -68,20 +75,35 @@ pub(super) async fn guard(State(app): State<App>, request: Request, next: Next) 
     }
 }
 
+/// The answer to somebody who shows neither the token nor a cookie.
+fn unknown(path: &str, headers: &HeaderMap) -> Response {
+    if is_for_people(path, headers) {
+        return pages::sign_in("Only who can read this workspace can see its pages.");
+    }
+    let message = "send `Authorization: Bearer TOKEN` with the token in .databuild/token";
+    ApiError::new("unauthorized", message).into_response()
+}
+
 /// Whether a request shows that somebody needs the server: no probe, no scrape, no stream, and nothing that a page or a program asks
 /// for by itself, which says so by the header `X-Databuild-Background`.
 fn is_use(request: &Request) -> bool {
     let path = request.uri().path();
     let query = request.uri().query().unwrap_or_default();
     let follows = path.ends_with("/stream") || query.split('&').any(|part| part.starts_with("follow="));
-    !OPEN.contains(&path)
+    !is_open(path)
         && path != "/metrics"
         && !follows
         && !request.headers().contains_key("x-databuild-background")
 }
 
 /// The answer of a handler, which is told who asks.
-async fn answered(app: &App, asker: &Asker, mut request: Request, next: Next) -> Response {
+async fn answered(
+    app: &App,
+    asker: &Asker,
+    session: Option<Session>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     // Whoever let it in has given it one.
     let known = request.extensions().get::<RequestId>().cloned();
     let id = known.unwrap_or_else(|| RequestId::of(request.headers()));
@@ -89,8 +111,15 @@ async fn answered(app: &App, asker: &Asker, mut request: Request, next: Next) ->
         Ok(origin) => origin,
         Err(error) => return error.into_response(),
     };
+    let origin = match &session {
+        Some(session) => in_browser(origin, &session.person),
+        None => origin,
+    };
     request.extensions_mut().insert(origin);
     request.extensions_mut().insert(asker.clone());
+    if let Some(session) = session {
+        request.extensions_mut().insert(session);
+    }
     let mut response = next.run(request).await;
     let seq = app.backend.engine.snapshot().state.seq().0;
     response.headers_mut().insert("x-databuild-seq", HeaderValue::from(seq));

@@ -2,13 +2,15 @@
 
 use super::error::ApiError;
 use super::handlers::{
-    checks, contents, errors, events, graphs, inventory, judgements, keys, mcp, metrics, partitions, plans,
-    pools, runs, server, tokens, trials, wants,
+    checks, contents, datasets, errors, events, graphs, inventory, judgements, keys, mcp, metrics, now,
+    partitions, plans, pools, runs, server, sessions, tokens, trials, wants,
 };
 use super::middleware::{guard, with_readable_path};
+use super::pages;
 use super::requests::noted;
 use super::state::App;
 use axum::extract::DefaultBodyLimit;
+use axum::http::{HeaderMap, Uri};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::get;
 use axum::Router;
@@ -21,17 +23,20 @@ fn v1() -> Router<App> {
     Router::new()
         .merge(checks::routes())
         .merge(contents::routes())
+        .merge(datasets::routes())
         .merge(errors::routes())
         .merge(events::routes())
         .merge(graphs::routes())
         .merge(inventory::routes())
         .merge(judgements::routes())
         .merge(keys::routes())
+        .merge(now::routes())
         .merge(partitions::routes())
         .merge(plans::routes())
         .merge(pools::routes())
         .merge(runs::routes())
         .merge(server::routes())
+        .merge(sessions::routes())
         .merge(tokens::routes())
         .merge(trials::routes())
         .merge(wants::routes())
@@ -46,7 +51,7 @@ fn seed() -> Router<App> {
         .merge(wants::seed_routes())
 }
 
-/// The whole API.
+/// The whole API, and the pages.
 pub fn router(app: App) -> Router {
     Router::new()
         .merge(server::root_routes())
@@ -54,9 +59,12 @@ pub fn router(app: App) -> Router {
         .merge(mcp::root_routes())
         .nest("/api/v1", v1().route_layer(from_fn(with_readable_path)))
         .nest("/api", seed().route_layer(from_fn(with_readable_path)))
-        .fallback(|| async { ApiError::new("not_found", "there is no such path") })
-        .method_not_allowed_fallback(|| async {
-            ApiError::new("method_not_allowed", "this path has no such method")
+        .merge(pages::routes().route_layer(from_fn(with_readable_path)))
+        .fallback(|uri: Uri, headers: HeaderMap| async move {
+            pages::told(&uri, &headers, ApiError::new("not_found", "there is no such path"))
+        })
+        .method_not_allowed_fallback(|uri: Uri, headers: HeaderMap| async move {
+            pages::told(&uri, &headers, ApiError::new("method_not_allowed", "this path has no such method"))
         })
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .layer(from_fn_with_state(app.clone(), guard))
@@ -80,6 +88,6 @@ mod tests {
     #[test]
     fn no_route_is_there_twice() {
         // A router with a route twice does not come into being: the server would not start.
-        let _: Router<App> = Router::new().nest("/api/v1", v1()).nest("/api", seed());
+        let _: Router<App> = Router::new().nest("/api/v1", v1()).nest("/api", seed()).merge(pages::routes());
     }
 }

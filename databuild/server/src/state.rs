@@ -3,6 +3,7 @@
 use super::guard::Guard;
 use super::lanes::Lanes;
 use super::measures::Requests;
+use super::moves::Moves;
 use super::stream::Stream;
 use crate::app::Backend;
 use crate::store::History;
@@ -29,6 +30,8 @@ pub struct App {
     pub reader: Arc<dyn History>,
     /// The threads that work out answers.
     pub lanes: Arc<Lanes>,
+    /// What moved lately, for pages that are open.
+    pub moves: Arc<Moves>,
     /// What is measured of requests.
     pub requests: Requests,
     /// Those who follow the event log.

@@ -3,7 +3,7 @@
 use super::commands::{
     accept, adopt, apply, build, cancel, checks, completion, config, diff, explain, gc, graph, invoke, keys,
     logs, mcp, partitions, plan, plans, pools, runs, scan, serve, shell, shim, stop, taint, token, trials,
-    want, why,
+    ui, want, why,
 };
 use super::shared_args::GlobalArgs;
 use clap::{Parser, Subcommand};
@@ -91,6 +91,8 @@ pub enum Command {
     Stop(stop::StopArgs),
     /// Let an assistant ask, by the Model Context Protocol on standard input and output
     Mcp(mcp::McpArgs),
+    /// Open the web pages in a browser, signed in
+    Ui(ui::UiArgs),
     /// Write a small script that runs databuild without Bazel
     Shim(shim::ShimArgs),
     /// Print a completion script for a shell

@@ -107,6 +107,7 @@ fn run(cli: Cli) -> Result<u8, CliError> {
         Command::Stop(args) => c::stop::run(&cli.global, args),
         Command::Mcp(args) => c::mcp::run(&cli.global, args),
         Command::Shell(args) => c::shell::run(&cli.global, args),
+        Command::Ui(args) => c::ui::run(&cli.global, args),
         Command::Shim(args) => c::shim::run(&cli.global, args),
         Command::Completion(args) => c::completion::run(args, &mut Cli::command()),
         Command::Runner(args) => c::serve::run_runner(args),

@@ -15,7 +15,7 @@ use crate::engine::{Engine, EngineConfig, EngineError, Handle, READING_THREADS};
 use crate::executor::{Connect, Local};
 use crate::os::{raise_open_files, restore_open_files, Deadline};
 use crate::runner::{ConnectOptions, RunnerClient, RunnerError};
-use crate::server::{router, App, Guard, Lanes, Requests, MOST_READERS};
+use crate::server::{router, App, Guard, Lanes, Requests, Sessions, MOST_READERS};
 use crate::snapshot;
 use crate::store::{Archiver, Reader, SqliteLog, StoreError};
 use std::net::SocketAddr;
@@ -170,6 +170,17 @@ fn start_and_serve(
     }
 }
 
+/// What requests to this server are held against.
+fn guard_of(state: &StateDir, token: &Token, address: SocketAddr, options: &ServeOptions) -> Guard {
+    Guard {
+        sessions: Arc::new(Sessions::new(token.clone(), &state.path().to_string_lossy())),
+        token: token.clone(),
+        address,
+        hosts: options.beyond.as_ref().map(|beyond| beyond.hosts.clone()).unwrap_or_default(),
+        allowed_origins: options.allowed_origins.clone(),
+    }
+}
+
 struct Server {
     guard: ServerGuard,
     engine: Engine,
@@ -271,17 +282,13 @@ impl Server {
                 watched: Arc::default(),
             },
             owner: crate::os::user().into(),
-            guard: Arc::new(Guard {
-                token: token.clone(),
-                address,
-                hosts: options.beyond.as_ref().map(|beyond| beyond.hosts.clone()).unwrap_or_default(),
-                allowed_origins: options.allowed_origins.clone(),
-            }),
+            guard: Arc::new(guard_of(state, &token, address, options)),
             last_request_ms: Arc::new(AtomicI64::new(0)),
             draining: Arc::default(),
             shutdown,
             reader: of_requests,
             lanes: Arc::new(lanes),
+            moves: Arc::default(),
             requests: Requests::default(),
             stream: Arc::default(),
         };

@@ -147,6 +147,25 @@ pub struct AttemptRow {
     pub message: String,
 }
 
+/// Runs of one job that failed with one message.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct FailedRuns {
+    /// Label.
+    pub job: String,
+    /// What went wrong.
+    pub message: String,
+    /// How many runs.
+    pub runs: u64,
+    /// How many partitions they were to make.
+    pub partitions: u64,
+    /// The newest of these runs.
+    pub run: String,
+    /// What that was to make.
+    pub partition: String,
+    /// When that failed, RFC 3339.
+    pub at: String,
+}
+
 /// `GET /api/v1/runs/r12/logs`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LogLines {

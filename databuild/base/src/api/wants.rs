@@ -1,5 +1,6 @@
 //! Wants and their progress.
 
+use super::runs::FailedRuns;
 use super::work::Blocker;
 use databuild_core::event::Refresh;
 use databuild_core::word::Word as _;
@@ -167,6 +168,33 @@ pub struct WantDetail {
 pub struct PrioritizeWant {
     /// `interactive` or `backfill`.
     pub class: String,
+}
+
+/// `GET /api/v1/wants/w3/history`: how far it was when, and what failed.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct WantHistory {
+    /// `w3`.
+    pub id: String,
+    /// How far it was, oldest first; at most 200 points.
+    pub points: Vec<ProgressPoint>,
+    /// Runs that failed while it was open and make what it waits for, by job and message, the newest first.
+    pub failures: Vec<FailedRuns>,
+    /// More was to be looked at than was: the oldest is left out.
+    #[serde(default)]
+    pub truncated: bool,
+    /// The last event this reflects.
+    pub seq: u64,
+}
+
+/// How far a want was at an instant.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct ProgressPoint {
+    /// RFC 3339.
+    pub at: String,
+    /// Partitions done by then.
+    pub done: u64,
+    /// Partitions failed by then.
+    pub failed: u64,
 }
 
 /// How far a want is.

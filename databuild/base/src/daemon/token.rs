@@ -63,6 +63,12 @@ impl Token {
         &self.0
     }
 
+    /// Whether two secrets are the same, in a time that depends only on their lengths.
+    #[must_use]
+    pub fn is_same(one: &str, other: &str) -> bool {
+        constant_time_eq(one.as_bytes(), other.as_bytes())
+    }
+
     /// Compares with what a request brought, in a time that depends only on the
     /// length of the request's text.
     pub fn matches(&self, candidate: &str) -> bool {

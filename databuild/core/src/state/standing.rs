@@ -6,6 +6,7 @@ use super::staleness::Verdict;
 use super::State;
 use crate::graph::{DatasetIx, JobIx, TooManyInputs};
 use crate::partition_set::{size, PartitionKey, PartitionSet};
+use crate::range_set::RangeSet;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -131,6 +132,14 @@ impl State {
             stale,
             reasons,
         }
+    }
+
+    /// Those partitions with keys from `sets` of which anything is known, and where they stand. All others are missing or left
+    /// out. Costs as much as there is on record, however many partitions that are.
+    pub fn standing_on_record(&mut self, ix: DatasetIx, sets: &[RangeSet]) -> (PartitionSet, Standing) {
+        let known = self.on_record(ix).within(sets);
+        let at = self.standing(ix, &known);
+        (known, at)
     }
 
     /// Counts of each dataset, in the graph's order, over all keys that exist now.

@@ -2,6 +2,7 @@
 
 pub(super) mod checks;
 pub(super) mod contents;
+pub(super) mod datasets;
 pub(super) mod errors;
 pub(super) mod events;
 pub(super) mod graphs;
@@ -10,11 +11,13 @@ pub(super) mod judgements;
 pub(super) mod keys;
 pub(super) mod mcp;
 pub(super) mod metrics;
+pub(super) mod now;
 pub(super) mod partitions;
 pub(super) mod plans;
 pub(super) mod pools;
 pub(super) mod runs;
 pub(super) mod server;
+pub(super) mod sessions;
 pub(super) mod tokens;
 pub(super) mod trials;
 pub(super) mod wants;

@@ -5,10 +5,10 @@ use super::super::extract::{Body, Query};
 use super::super::keyed::Keyed;
 use super::Answer;
 use crate::api::{
-    CreateWant, InvokeJob, Page, PrioritizeWant, ProgressAnswer, ProgressQuery, WantDetail, WantRow,
-    WantsQuery, WhyWork,
+    CreateWant, InvokeJob, Page, PrioritizeWant, ProgressAnswer, ProgressQuery, WantDetail, WantHistory,
+    WantRow, WantsQuery, WhyWork,
 };
-use crate::app::wants;
+use crate::app::{want_history, wants};
 use crate::engine::Created;
 use crate::state::App;
 use axum::extract::Path;
@@ -26,6 +26,7 @@ pub(crate) fn routes() -> Router<App> {
         .route("/wants/{id}/resume", post(resume))
         .route("/wants/{id}/priority", post(prioritize))
         .route("/wants/{id}/why", get(why))
+        .route("/wants/{id}/history", get(history))
         .route("/jobs/invoke", post(invoke))
 }
 
@@ -78,6 +79,10 @@ async fn prioritize(
 
 async fn why(app: App, Path(id): Path<String>) -> Answer<WhyWork> {
     Ok(Json(wants::why(&app, wants::parse(&id)?).await?))
+}
+
+async fn history(app: App, Path(id): Path<String>) -> Answer<WantHistory> {
+    Ok(Json(want_history::get(&app, wants::parse(&id)?).await?))
 }
 
 async fn progress(

@@ -8,21 +8,26 @@ use std::sync::{Arc, Mutex};
 use tower::ServiceExt as _;
 
 /// Where handlers say which routes they have, by noun.
-const NOUNS: [(&str, &str); 16] = [
+const NOUNS: [(&str, &str); 21] = [
     ("checks", include_str!("../handlers/checks.rs")),
     ("contents", include_str!("../handlers/contents.rs")),
+    ("datasets", include_str!("../handlers/datasets.rs")),
     ("errors", include_str!("../handlers/errors.rs")),
     ("events", include_str!("../handlers/events.rs")),
     ("graphs", include_str!("../handlers/graphs.rs")),
     ("inventory", include_str!("../handlers/inventory.rs")),
     ("judgements", include_str!("../handlers/judgements.rs")),
     ("keys", include_str!("../handlers/keys.rs")),
+    ("mcp", include_str!("../handlers/mcp.rs")),
     ("metrics", include_str!("../handlers/metrics.rs")),
+    ("now", include_str!("../handlers/now.rs")),
     ("partitions", include_str!("../handlers/partitions.rs")),
     ("plans", include_str!("../handlers/plans.rs")),
     ("pools", include_str!("../handlers/pools.rs")),
     ("runs", include_str!("../handlers/runs.rs")),
     ("server", include_str!("../handlers/server.rs")),
+    ("sessions", include_str!("../handlers/sessions.rs")),
+    ("tokens", include_str!("../handlers/tokens.rs")),
     ("trials", include_str!("../handlers/trials.rs")),
     ("wants", include_str!("../handlers/wants.rs")),
 ];

@@ -30,5 +30,6 @@ pub mod stop;
 pub mod taint;
 pub mod token;
 pub mod trials;
+pub mod ui;
 pub mod want;
 pub mod why;

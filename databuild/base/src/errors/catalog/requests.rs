@@ -52,6 +52,12 @@ pub(super) const ENTRIES: &[Entry] = &[
         cure: "Name an empty folder, or one that does not exist yet. Send an absolute path to the API.",
     },
     Entry {
+        code: "bad_form",
+        kind: Kind::Forbidden,
+        cause: "The form was not sent by a page of this server, or the browser signed in anew since the page was opened.",
+        cure: "Open the page again and send its form.",
+    },
+    Entry {
         code: "bad_header",
         kind: Kind::Invalid,
         cause: "A header of the request that says who asks (`X-Databuild-Actor`, `X-Databuild-Client`, `X-Request-Id`) has control characters, \

@@ -211,6 +211,23 @@ pub fn of_run(state: &State, capacity: Capacity, now: Timestamp, run: &Run) -> B
     }
 }
 
+/// What the queued work of a job waits for: what could begin, and what waits for something else, that as its first
+/// partition does.
+#[must_use]
+pub fn of_job(state: &State, capacity: Capacity, now: Timestamp, job: JobIx) -> Vec<(PartitionSet, Blocker)> {
+    let work = state.work(job);
+    let rest = work.todo.subtract(&work.ready);
+    let ready = work.ready.first().map(|key| {
+        let begins = || begins(state, capacity, now, state.graph().job(job), work.ready.len());
+        (work.ready.clone(), paused(state, job, &key).unwrap_or_else(begins))
+    });
+    let waiting = rest.first().and_then(|key| {
+        let want = state.holders(job, &key).next()?;
+        Some((rest, of_queued(state, capacity, now, want, (job, &key))))
+    });
+    ready.into_iter().chain(waiting).collect()
+}
+
 /// What queued work of a want waits for.
 fn of_queued(
     state: &State,

@@ -1,0 +1,243 @@
+//! What goes on now: what runs, what waits and why, what failed.
+
+use super::context::{Backend, Context};
+use super::words::instant;
+use super::{pools, waits, wants, AppError};
+use crate::api::{FailedRuns, LiveRun, Now, NowQuery, OpenWant, Waiting};
+use crate::engine::Snapshot;
+use crate::store::{self, History, RunFilter, RunState, WantFilter, WantState, MAX_ROWS};
+use databuild_core::decide::blocker::{of_job, of_run};
+use databuild_core::decide::Blocker;
+use databuild_core::ids::RunId;
+use databuild_core::partition_set::PartitionSet;
+use databuild_core::state::{Phase, Run, State};
+use jiff::{SignedDuration, Timestamp};
+use std::sync::Arc;
+
+/// Rows of each list.
+const MOST: usize = 20;
+/// How long ago failures are shown, if nobody says.
+const RECENT: SignedDuration = SignedDuration::from_hours(24);
+/// Failed runs that are looked at in one go.
+const PART: usize = 100;
+
+/// What goes on.
+///
+/// # Errors
+/// A bad instant, or the history cannot be read.
+pub async fn get(context: &impl Context, query: NowQuery) -> Result<Now, AppError> {
+    let since = instant(query.since.as_deref())?;
+    let machine = pools::list(context).machine;
+    let found = context.slow(move |backend, reader| {
+        let now = crate::os::now();
+        let since = since.unwrap_or_else(|| now - RECENT);
+        let mut answer = Now { machine, since: since.to_string(), ..Now::default() };
+        state_of(backend, reader, now, &mut answer)?;
+        failed(reader, since, &mut answer)?;
+        Ok(answer)
+    });
+    found.await
+}
+
+/// What the state and the open wants say.
+fn state_of(
+    backend: &Backend,
+    reader: &dyn History,
+    now: Timestamp,
+    answer: &mut Now,
+) -> Result<(), AppError> {
+    let snapshot = backend.engine.snapshot();
+    let state = &snapshot.state;
+    answer.seq = state.seq().0;
+    let waits = |run: &&Arc<Run>| match run.phase {
+        Phase::RetryWait(_) => true,
+        // Handed out ahead of time: it waits at the executor for a place.
+        Phase::Leased => matches!(of_run(state, snapshot.capacity(), now, run), Blocker::Slots { .. }),
+        Phase::Running | Phase::Publishing => false,
+    };
+    let (waiting, running): (Vec<&Arc<Run>>, Vec<_>) = state.runs().values().partition(waits);
+    answer.running_total = running.len() as u64;
+    answer.running =
+        running.into_iter().take(MOST).map(|run| live(state, reader, run)).collect::<Result<_, _>>()?;
+    (answer.waiting, answer.waiting_total) = work_that_waits(&snapshot, reader, now, &waiting)?;
+    let open =
+        reader.wants(&WantFilter { state: Some(WantState::Open), before: None, limit: MAX_ROWS })?.value.rows;
+    let is_late = |row: &&store::WantRow| row.due_at.is_some_and(|due| due < now);
+    answer.wants_total = state.wants().len() as u64;
+    answer.late_total = open.iter().filter(is_late).count() as u64;
+    let said = |row: &store::WantRow| {
+        let live = state.wants().get(&row.id)?;
+        Some(OpenWant { want: wants::row(row.clone()), progress: wants::progress_of(state, live) })
+    };
+    answer.wants = open.iter().filter_map(said).take(MOST).collect();
+    answer.late = open.iter().filter(is_late).filter_map(said).take(MOST).collect();
+    Ok(())
+}
+
+fn live(state: &State, reader: &dyn History, run: &Run) -> Result<LiveRun, AppError> {
+    let attempt = reader.attempt(run.attempt_id())?.value;
+    let since = attempt.map(|attempt| attempt.started_at.unwrap_or(attempt.leased_at));
+    let phase = match run.phase {
+        _ if run.cancel_requested => "canceling",
+        Phase::Leased => "starting",
+        Phase::Publishing => "publishing",
+        Phase::Running | Phase::RetryWait(_) => "running",
+    };
+    Ok(LiveRun {
+        id: run.id.to_string(),
+        job: run.graph.graph.job(run.job).label.clone(),
+        partition: run.partition.clone(),
+        partitions: run.set.len(),
+        phase: phase.to_owned(),
+        attempt: run.attempt,
+        since: since.map(|at| at.to_string()),
+        wants: state.current_job(run).map(|job| holders(state, job, &run.set)).unwrap_or_default(),
+    })
+}
+
+fn holders(state: &State, job: databuild_core::graph::JobIx, set: &PartitionSet) -> Vec<String> {
+    state.holders_of(job, set).take(MOST).map(|want| want.id.to_string()).collect()
+}
+
+/// Work that waits, most partitions first; and how many partitions wait in all.
+fn work_that_waits(
+    snapshot: &Snapshot,
+    reader: &dyn History,
+    now: Timestamp,
+    runs: &[&Arc<Run>],
+) -> Result<(Vec<Waiting>, u64), AppError> {
+    let state = &snapshot.state;
+    let mut total: u64 = runs.iter().map(|run| run.set.len()).sum();
+    let mut rows = Vec::new();
+    let Some(registered) = state.followed() else { return Ok((rows, total)) };
+    let graph = &registered.graph;
+    let queued =
+        graph.jobs().map(|(job, _)| (job, state.work(job).todo.len())).filter(|(_, count)| *count > 0);
+    let mut queued: Vec<_> = queued.collect();
+    total += queued.iter().map(|(_, count)| count).sum::<u64>();
+    queued.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    for (job, _) in queued.into_iter().take(MOST) {
+        for (set, found) in of_job(state, snapshot.capacity(), now, job) {
+            rows.push(Waiting {
+                job: graph.job(job).label.clone(),
+                dataset: graph.home(job).name.clone(),
+                partitions: set.len(),
+                wants: holders(state, job, &set),
+                blocker: waits::told(snapshot, reader, now, &found)?,
+            });
+        }
+    }
+    for run in runs {
+        let own = &run.graph.graph;
+        let (job, dataset) = (&own.job(run.job).label, &own.home(run.job).name);
+        // What was handed out ahead waits for one thing, and there may be many.
+        let is_ahead = run.phase == Phase::Leased;
+        let same = rows
+            .iter_mut()
+            .find(|row: &&mut Waiting| is_ahead && row.job == *job && row.blocker.kind == "slots");
+        if let Some(row) = same {
+            row.partitions += run.set.len();
+            continue;
+        }
+        if rows.len() >= 2 * MOST {
+            continue;
+        }
+        let found = of_run(state, snapshot.capacity(), now, run);
+        rows.push(Waiting {
+            job: job.clone(),
+            dataset: dataset.clone(),
+            partitions: run.set.len(),
+            wants: state.current_job(run).map(|job| holders(state, job, &run.set)).unwrap_or_default(),
+            blocker: waits::told(snapshot, reader, now, &found)?,
+        });
+    }
+    rows.sort_by_key(|row| std::cmp::Reverse(row.partitions));
+    rows.truncate(MOST);
+    Ok((rows, total))
+}
+
+/// Runs that failed since then, by job and message.
+fn failed(reader: &dyn History, since: Timestamp, answer: &mut Now) -> Result<(), AppError> {
+    let mut filter = RunFilter { state: Some(RunState::Failed), limit: PART, ..RunFilter::default() };
+    let mut looked = 0;
+    loop {
+        let found = reader.runs(&filter, &|_| true)?.value;
+        looked += found.rows.len();
+        let recent: Vec<_> =
+            found.rows.into_iter().filter(|run| run.ended_at.is_some_and(|ended| ended > since)).collect();
+        let is_over = recent.is_empty();
+        answer.failed_total += recent.len() as u64;
+        recent.into_iter().for_each(|run| add_failure(&mut answer.failed, run));
+        match found.next {
+            _ if is_over => break,
+            None => break,
+            Some(_) if looked >= MAX_ROWS => {
+                answer.failed_more = true;
+                break;
+            }
+            Some(next) => filter.before = Some(RunId(next)),
+        }
+    }
+    Ok(())
+}
+
+/// Adds a run that failed to the others that failed for the same reason. Runs come newest first.
+pub(super) fn add_failure(groups: &mut Vec<FailedRuns>, run: store::RunRow) {
+    let same = groups.iter_mut().find(|group| group.job == run.job && group.message == run.message);
+    if let Some(group) = same {
+        group.runs += 1;
+        group.partitions += run.partitions;
+        return;
+    }
+    groups.push(FailedRuns {
+        job: run.job,
+        message: run.message,
+        runs: 1,
+        partitions: run.partitions,
+        run: run.id.to_string(),
+        partition: run.partition,
+        at: run.ended_at.unwrap_or(run.created_at).to_string(),
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::why::tests::{chain, Workspace};
+    use super::*;
+    use databuild_core::decide::Input;
+    use databuild_core::event::Refresh;
+
+    #[test]
+    fn work_waits_by_job_and_reason_and_failures_are_grouped() {
+        let mut workspace = Workspace::new(&chain("code"));
+        for name in ["a", "b", "c"] {
+            workspace.observe(&format!("raw/name={name}"), "r1");
+        }
+        workspace.step(Input::SetSlots(1));
+        workspace.want("book", Refresh::Stale);
+        let reader = workspace.reader();
+        let snapshot = Snapshot {
+            state: Arc::new(workspace.core.state.clone()),
+            slots: 1,
+            memory: None,
+            held: false,
+            unrecorded: None,
+        };
+        let now = "2024-12-31T00:02:05Z".parse().unwrap();
+        let (rows, total) = work_that_waits(&snapshot, &reader, now, &[]).unwrap();
+        let said: Vec<_> =
+            rows.iter().map(|row| (&*row.dataset, row.partitions, &*row.blocker.kind)).collect();
+        assert_eq!(said, [("text", 2, "slots"), ("book", 1, "upstream")]);
+        assert_eq!((total, &rows[0].wants), (3, &vec!["w1".to_owned()]));
+        for name in ["a", "b"] {
+            workspace.fail(&format!("text/name={name}"), "boom");
+        }
+        let mut answer = Now::default();
+        failed(&workspace.reader(), Timestamp::UNIX_EPOCH, &mut answer).unwrap();
+        assert_eq!((answer.failed_total, answer.failed.len(), answer.failed[0].runs), (2, 1, 2));
+        assert_eq!((&*answer.failed[0].message, &*answer.failed[0].run), ("boom", "r2"), "the newest one");
+        let mut none = Now::default();
+        failed(&workspace.reader(), "2025-01-01T00:00:00Z".parse().unwrap(), &mut none).unwrap();
+        assert_eq!(none.failed_total, 0);
+    }
+}

@@ -1,0 +1,12 @@
+//! Browsers that are signed in.
+
+use serde::{Deserialize, Serialize};
+
+/// `POST /api/v1/sign-in-links`: a link that signs a browser in, once.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SignInLink {
+    /// Path and query, at the server's address.
+    pub path: String,
+    /// The link is good for so many seconds.
+    pub valid_seconds: u64,
+}

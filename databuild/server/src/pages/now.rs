@@ -1,0 +1,81 @@
+//! What goes on; and the box that leads anywhere.
+
+use super::answer::{to, Answer};
+use super::form::Sent;
+use super::viewer::Viewer;
+use crate::api::NowQuery;
+use crate::app::now;
+use crate::extract::Query;
+use crate::sessions::cookie;
+use crate::state::App;
+use axum::extract::State;
+use axum::http::{header, HeaderMap, HeaderValue};
+use axum::response::IntoResponse;
+use axum::routing::{get, post};
+use axum::Router;
+use databuild_core::reference::dataset_of;
+use databuild_ui::links::{self, Url};
+use databuild_ui::pages;
+use serde::Deserialize;
+
+/// The routes of this noun.
+pub(super) fn routes() -> Router<App> {
+    Router::new().route("/", get(page)).route("/seen", post(seen)).route("/go", get(go))
+}
+
+async fn page(app: App, viewer: Viewer, headers: HeaderMap) -> Answer {
+    let since = cookie(&headers, &app.guard.sessions.cookie_name("seen")).map(str::to_owned);
+    // Whatever is wrong with the cookie, it only says what was seen.
+    let since = since.filter(|since| since.parse::<jiff::Timestamp>().is_ok());
+    let seen = since.is_some();
+    let answer = now::get(&app, NowQuery { since }).await?;
+    Ok(viewer.shown(&pages::now::page(&answer, seen, &viewer.site.csrf, viewer.now)))
+}
+
+/// What failed until now was seen.
+async fn seen(State(app): State<App>, _: Sent) -> Answer {
+    let name = app.guard.sessions.cookie_name("seen");
+    let now = crate::os::now().strftime("%Y-%m-%dT%H:%M:%SZ");
+    let cookie = format!("{name}={now}; Path=/; HttpOnly; SameSite=Strict; Max-Age=31536000");
+    let cookie = HeaderValue::from_str(&cookie)
+        .map_err(|error| crate::error::ApiError::new("internal", error.to_string()))?;
+    Ok(([(header::SET_COOKIE, cookie)], to(&Url::new("/"))).into_response())
+}
+
+#[derive(Debug, Deserialize)]
+struct Sought {
+    #[serde(default)]
+    q: String,
+}
+
+/// To what somebody typed: an id, a reference, a dataset, a job, or a part of a name.
+async fn go(app: App, Query(sought): Query<Sought>) -> Answer {
+    let text = sought.q.trim();
+    let is_id = |prefix: char| {
+        text.strip_prefix(prefix)
+            .is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_digit()))
+    };
+    let snapshot = app.backend.engine.snapshot();
+    let graph = snapshot.state.followed().map(|registered| &registered.graph);
+    let is_dataset = |name: &str| graph.is_some_and(|graph| graph.dataset_named(name).is_some());
+    let is_job = || graph.is_some_and(|graph| graph.job_labeled(text).is_some());
+    Ok(to(&if is_id('r') {
+        links::run(text)
+    } else if is_id('w') {
+        links::want(text)
+    } else if is_id('p') {
+        links::plan(text)
+    } else if is_dataset(text) {
+        links::dataset(text)
+    } else if text.contains('=') && is_dataset(dataset_of(text)) {
+        // Keys that have come since the last event count.
+        let mut state = snapshot.state.as_ref().clone();
+        state.advance(crate::os::now());
+        let count = state.resolve_readable(text).map_or(2, |(_, set)| set.len());
+        links::reference(text, count)
+    } else if is_job() {
+        links::runs().with("job", text)
+    } else {
+        Url::new("/datasets").with("q", text)
+    }))
+}

@@ -1,0 +1,20 @@
+//! All routes of pages.
+
+use super::answer::guarded;
+use super::{datasets, files, live, now, plans, runs, wants};
+use crate::state::App;
+use axum::middleware::map_response;
+use axum::Router;
+
+/// All of them.
+pub(crate) fn routes() -> Router<App> {
+    Router::new()
+        .merge(datasets::routes())
+        .merge(files::routes())
+        .merge(live::routes())
+        .merge(now::routes())
+        .merge(plans::routes())
+        .merge(runs::routes())
+        .merge(wants::routes())
+        .layer(map_response(guarded))
+}

@@ -1,0 +1,132 @@
+//! The part of a log that a run's page shows.
+
+use crate::api::RunDetail;
+use crate::error::ApiError;
+use crate::log_lines::{Line, Place};
+use crate::logs::{LogInLines, Printed};
+use crate::state::App;
+use databuild_core::ids::{AttemptId, RunId};
+use databuild_ui::pages::run::Log;
+use std::time::Duration;
+
+/// Lines that a page shows.
+const SHOWN: usize = 1_000;
+/// Of each stream, the end that is looked at for the last lines.
+const TAIL: u64 = 128 << 10;
+/// Lines with what was searched for that a page shows.
+const HITS: usize = 200;
+/// Lines that are looked at in one go.
+const PART: usize = 10_000;
+
+/// What a page is asked to show of a log.
+#[derive(Debug, Default)]
+pub(super) struct Asked {
+    /// Of this attempt; of the last one without it.
+    pub(super) attempt: Option<u32>,
+    /// Lines from this place on; the last ones without it.
+    pub(super) from: Option<Place>,
+    /// Lines that have this in them.
+    pub(super) search: String,
+}
+
+/// What an attempt of a run printed.
+pub(super) fn printed(app: &App, id: RunId, detail: &RunDetail, number: u32) -> Result<Printed, ApiError> {
+    if number == 0 || number > detail.run.attempts {
+        return Err(ApiError::not_found("attempt_not_found", "attempt", &format!("{id}-{number}")));
+    }
+    let mut attempts = detail.attempts_detail.iter();
+    // What has no exit code had no process, or nobody knows what became of it.
+    let ended = attempts.any(|row| row.number == number && row.exit_code.is_some());
+    Printed::by(app, AttemptId { run: id, number }, ended)
+}
+
+/// The part of a log that is asked for. That there is none is no error of the page.
+pub(super) async fn log(app: &App, id: RunId, detail: &RunDetail, asked: Asked) -> Result<Log, ApiError> {
+    let attempt = asked.attempt.unwrap_or(detail.run.attempts);
+    let printed = printed(app, id, detail, attempt)?;
+    let search = asked.search.clone();
+    let shown = match asked.search.as_str() {
+        "" => lines(app, printed, asked.from).await,
+        search => hits(app, printed, search).await,
+    };
+    let log = match shown {
+        Ok(log) => log,
+        Err(error) if error.body.error == "log_not_found" => {
+            let live =
+                detail.attempts_detail.iter().any(|row| row.number == attempt && row.ended_at.is_none());
+            Log { absent: Some(absent(&error.body.message, live)), ..Log::default() }
+        }
+        Err(error) => return Err(error),
+    };
+    Ok(Log { attempt, search, ..log })
+}
+
+fn absent(message: &str, live: bool) -> String {
+    if live {
+        "It has not printed anything yet.".to_owned()
+    } else {
+        message.to_owned()
+    }
+}
+
+/// Lines from a place on, or the last ones.
+async fn lines(app: &App, printed: Printed, from: Option<Place>) -> Result<Log, ApiError> {
+    let begin = match from {
+        Some(from) => from,
+        None => printed.near_end(app, TAIL).await?,
+    };
+    let log = printed.lines(None);
+    let (mut place, mut found, mut ended) = (begin, Vec::new(), false);
+    loop {
+        let part = log.more(app, place, PART, Some(Duration::ZERO)).await?;
+        let none = part.lines.is_empty();
+        (place, ended) = (part.next, ended || part.ended);
+        found.extend(part.lines);
+        if ended || none || (from.is_some() && found.len() >= SHOWN) {
+            break;
+        }
+    }
+    let (over, cut) = (found.len().saturating_sub(SHOWN), found.len() > SHOWN);
+    let later = begin != Place::default() || (from.is_none() && cut);
+    let next = match from {
+        Some(_) => {
+            found.truncate(SHOWN);
+            // What stands after the last line that is shown, if there is more.
+            found.last().filter(|_| cut || !ended).map(|line| line.next)
+        }
+        None => {
+            found.drain(..over);
+            (!ended).then_some(place)
+        }
+    };
+    Ok(Log {
+        live: from.is_none() && !ended,
+        lines: found.iter().map(Line::row).collect(),
+        later,
+        next: next.map(|place| place.to_string()),
+        ..Log::default()
+    })
+}
+
+/// Lines that have a text in them, whatever its case; and how many there are.
+async fn hits(app: &App, printed: Printed, search: &str) -> Result<Log, ApiError> {
+    let log: LogInLines = printed.lines(None);
+    let sought = search.to_lowercase();
+    let mut place = Place::default();
+    let mut shown = Log::default();
+    loop {
+        let part = log.more(app, place, PART, Some(Duration::ZERO)).await?;
+        for row in part.lines.iter().map(Line::row) {
+            if row.text.as_ref().is_some_and(|text| text.to_lowercase().contains(&sought)) {
+                shown.hits += 1;
+                if shown.lines.len() < HITS {
+                    shown.lines.push(row);
+                }
+            }
+        }
+        place = part.next;
+        if part.ended || part.lines.is_empty() {
+            return Ok(shown);
+        }
+    }
+}

@@ -1,0 +1,298 @@
+//! The pages over HTTP, as a browser and as others ask for them.
+
+use super::super::fuzz::app_with_graph;
+use super::super::{router, App, Guard};
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::atomic::Ordering;
+use std::sync::Arc;
+
+/// A server with a graph, and a browser that is signed in.
+struct Bench {
+    app: App,
+    address: SocketAddr,
+    cookie: String,
+    runtime: tokio::runtime::Runtime,
+    /// The engine and its folder, which outlive the requests.
+    _running: Box<dyn std::any::Any>,
+}
+
+/// An answer: its status, its head and its body.
+struct Got {
+    status: u16,
+    head: String,
+    body: String,
+}
+
+impl Bench {
+    fn new() -> Bench {
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let (app, running) = runtime.block_on(app_with_graph());
+        let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
+        let address = listener.local_addr().unwrap();
+        let guard = Guard { address, ..Guard::clone(&app.guard) };
+        let app = App { guard: Arc::new(guard), ..app };
+        let routes = router(app.clone());
+        runtime.spawn(async move { axum::serve(listener, routes).await });
+        let mut bench = Bench { app, address, cookie: String::new(), runtime, _running: Box::new(running) };
+        bench.cookie = bench.signed_in();
+        bench
+    }
+
+    /// The cookie that a link is good for.
+    fn signed_in(&self) -> String {
+        let code = self.app.guard.sessions.link("ada", crate::os::now()).unwrap();
+        let entered = self.ask("GET", &format!("/sign-in?code={code}"), "", "");
+        assert_eq!((entered.status, entered.header("location")), (303, "/"));
+        entered.header("set-cookie").split(';').next().unwrap().to_owned()
+    }
+
+    fn ask(&self, method: &str, target: &str, headers: &str, body: &str) -> Got {
+        let mut stream = TcpStream::connect(self.address).unwrap();
+        let length = body.len();
+        write!(stream, "{method} {target} HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: text/html\r\nConnection: close\r\n{headers}Content-Length: {length}\r\n\r\n{body}").unwrap();
+        let mut bytes = Vec::new();
+        stream.read_to_end(&mut bytes).unwrap();
+        let text = String::from_utf8_lossy(&bytes);
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        Got { status: head[9..12].parse().unwrap(), head: head.to_owned(), body: body.to_owned() }
+    }
+
+    fn get(&self, target: &str) -> Got {
+        self.ask("GET", target, &format!("Cookie: {}\r\n", self.cookie), "")
+    }
+
+    /// A form of this server's page, sent from a page of `origin` if there is one.
+    fn post(&self, target: &str, origin: Option<&str>, body: &str) -> Got {
+        let origin = origin.map_or_else(String::new, |origin| format!("Origin: {origin}\r\n"));
+        let form = "Content-Type: application/x-www-form-urlencoded\r\n";
+        self.ask("POST", target, &format!("Cookie: {}\r\n{form}{origin}", self.cookie), body)
+    }
+
+    fn own(&self) -> String {
+        format!("http://127.0.0.1:{}", self.address.port())
+    }
+
+    /// What forms of the page at this address send along.
+    fn csrf(&self, target: &str) -> String {
+        let page = self.get(target).body;
+        page.split("name=\"csrf\" value=\"").nth(1).unwrap().split('"').next().unwrap().to_owned()
+    }
+}
+
+impl Got {
+    fn header(&self, name: &str) -> &str {
+        let own = |line: &&str| line.split_once(": ").is_some_and(|(own, _)| own.eq_ignore_ascii_case(name));
+        self.head.lines().find(own).map_or("", |line| line.split_once(": ").unwrap().1)
+    }
+}
+
+/// Pages of the graph of tests, with what each must show.
+const PAGES: [(&str, &str); 14] = [
+    ("/", "<h1>Now</h1>"),
+    ("/datasets", "<b>2 datasets</b>"),
+    ("/datasets?q=cust", "/datasets/customer"),
+    ("/datasets/daily", "By date and city"),
+    ("/datasets/daily?by=month&x=date&y=-", "one cell is up to 62 partitions"),
+    ("/datasets/daily?sel=daily/city=oslo/date=2024-01-01..2024-01-03", "Plan 3 partitions"),
+    ("/datasets/daily?tab=history", "No run has made any of it."),
+    ("/datasets/daily?tab=checks", "No check has looked at it."),
+    ("/datasets/daily?tab=code", "//:make"),
+    ("/datasets/customer", "There is nothing to show here."),
+    ("/runs", "There is no such run."),
+    ("/wants", "There is no such want."),
+    ("/plans", "No plan is kept."),
+    ("/partitions?ref=daily/city=oslo", "/partition?ref=daily/city=oslo/date=2024-01-01"),
+];
+
+#[test]
+fn pages_show_what_they_are_asked_for_under_one_policy_and_nothing_is_inline() {
+    let bench = Bench::new();
+    for (target, shows) in PAGES {
+        let page = bench.get(target);
+        assert_eq!(page.status, 200, "{target}: {}", page.body);
+        assert!(page.body.contains(shows), "{target} does not show {shows}: {}", page.body);
+        assert!(page
+            .header("content-security-policy")
+            .starts_with("default-src 'none'; script-src 'self'; style-src 'self'"));
+        assert_eq!(page.header("cache-control"), "private, no-cache", "{target}");
+        // What the policy forbids would not work, and nobody would see why.
+        for inline in [" style=", "<style", "<script>", " onclick=", "javascript:"] {
+            assert!(!page.body.contains(inline), "{target} has {inline}");
+        }
+    }
+}
+
+#[test]
+fn files_of_pages_are_kept_for_ever() {
+    let bench = Bench::new();
+    let page = bench.ask("GET", "/", "", "");
+    for file in ["/assets/style.", "/assets/app.", "/assets/icon."] {
+        let at = page.body.find(file).unwrap();
+        let path = page.body[at..].split('"').next().unwrap();
+        let got = bench.ask("GET", path, "", "");
+        assert_eq!((got.status, got.header("cache-control")), (200, "public, max-age=31536000, immutable"));
+    }
+    assert_eq!(bench.ask("GET", "/assets/style.old.css", "", "").status, 404);
+}
+
+#[test]
+fn who_is_not_signed_in_learns_how_and_sees_nothing() {
+    let bench = Bench::new();
+    for (target, _) in PAGES {
+        let page = bench.ask("GET", target, "", "");
+        assert_eq!(page.status, 401, "{target}");
+        assert!(
+            page.body.contains("bazel run //:databuild -- ui") && !page.body.contains("daily"),
+            "{target}"
+        );
+    }
+    let api = bench.ask("GET", "/api/v1/server", "", "");
+    assert!(api.status == 401 && api.body.contains("\"unauthorized\""));
+    let live = bench.ask("GET", "/live?follow=true", "", "");
+    assert_eq!(live.status, 401);
+    let late = bench.ask("GET", "/sign-in?code=00", "", "");
+    assert!(late.status == 401 && late.header("set-cookie").is_empty() && late.body.contains("used already"));
+}
+
+#[test]
+fn errors_are_pages_for_people_and_json_for_programs() {
+    let bench = Bench::new();
+    for (target, status, says) in [
+        ("/runs/r9", 404, "run_not_found"),
+        ("/datasets/nope", 422, "unknown_dataset"),
+        ("/nowhere", 404, "not_found"),
+        ("/datasets/daily?x=zone", 422, "unknown_dimension"),
+        ("/partitions", 422, "no_reference"),
+    ] {
+        let page = bench.get(target);
+        assert_eq!(page.status, status, "{target}: {}", page.body);
+        assert!(
+            page.header("content-type").starts_with("text/html") && page.body.contains(says),
+            "{target}: {}",
+            page.body
+        );
+        assert!(!page.header("content-security-policy").is_empty(), "{target}");
+    }
+    assert!(bench.get("/api/nowhere").header("content-type").starts_with("application/json"));
+}
+
+#[test]
+fn nothing_is_changed_but_by_forms_of_our_own_pages() {
+    let bench = Bench::new();
+    let csrf = bench.csrf("/plans");
+    let form = format!("csrf={csrf}&targets=daily/city=oslo/date=2024-01-01");
+    let own = bench.own();
+    let other = "http://127.0.0.1:1";
+    for (origin, body, code) in [
+        (None, form.as_str(), "bad_origin"),
+        (Some(other), &form, "bad_origin"),
+        (Some("null"), &form, "bad_origin"),
+        (Some(&own), "targets=daily", "bad_form"),
+        (Some(&own), "csrf=0&targets=daily", "bad_form"),
+    ] {
+        let refused = bench.post("/plans", origin, body);
+        assert!(refused.status == 403 && refused.body.contains(code), "{origin:?} {body}: {}", refused.body);
+    }
+    // The API's own routes as well: a cookie says less than the token.
+    let shutdown = bench.post("/api/v1/server/shutdown", None, "{}");
+    assert!(shutdown.status == 403 && shutdown.body.contains("bad_origin"), "{}", shutdown.body);
+    assert_eq!(bench.app.backend.engine.snapshot().state.plans().len(), 0);
+    let made = bench.post("/plans", Some(&own), &form);
+    assert_eq!((made.status, made.header("location")), (303, "/plans/p1"), "{}", made.body);
+    let shown = bench.get("/plans/p1").body;
+    assert!(shown.contains("1 partition would be built") && shown.contains("databuild apply p1"), "{shown}");
+}
+
+#[test]
+fn a_want_is_asked_about_before_it_is_changed_and_who_did_it_is_known() {
+    let bench = Bench::new();
+    let own = bench.own();
+    let csrf = bench.csrf("/plans");
+    bench.post("/plans", Some(&own), &format!("csrf={csrf}&targets=daily/city=oslo"));
+    let applied = bench.post("/plans/p1", Some(&own), &format!("csrf={csrf}&class=backfill"));
+    assert_eq!(applied.header("location"), "/wants/w1", "{}", applied.body);
+    let want = bench.get("/wants/w1").body;
+    assert!(want.contains("ada") && want.contains("with ui") && want.contains("366"), "{want}");
+    let ask = bench.get("/wants/w1?ask=cancel").body;
+    assert!(ask.contains("Cancel w1?") && ask.contains("databuild cancel w1"), "{ask}");
+    assert!(bench.app.backend.engine.snapshot().state.wants().len() == 1, "asking changes nothing");
+    let paused = bench.post("/wants/w1", Some(&own), &format!("csrf={csrf}&action=pause"));
+    assert_eq!(paused.status, 303);
+    assert!(bench.get("/wants/w1").body.contains("is paused"));
+    bench.post("/wants/w1", Some(&own), &format!("csrf={csrf}&action=cancel"));
+    assert!(bench.get("/wants/w1").body.contains("was canceled"));
+}
+
+#[test]
+fn a_part_is_what_the_page_has_of_it() {
+    let bench = Bench::new();
+    let page = bench.get("/datasets").body;
+    let part = bench.get("/datasets?part=datasets%20side").body;
+    assert!(part.starts_with("<section id=\"datasets\"") && part.contains("<nav class=\"side\""), "{part}");
+    assert!(!part.contains("<html") && page.contains(part.split("<nav").next().unwrap()));
+    assert_eq!(bench.get("/datasets?part=nothing").body, "");
+}
+
+#[test]
+fn a_page_that_is_left_open_does_not_keep_the_server_up() {
+    let bench = Bench::new();
+    let last = || bench.app.last_request_ms.swap(0, Ordering::Relaxed);
+    last();
+    let by_itself = format!("Cookie: {}\r\nX-Databuild-Background: 1\r\n", bench.cookie);
+    bench.ask("GET", "/?part=running", &by_itself, "");
+    assert_eq!(last(), 0);
+    bench.get("/");
+    assert_ne!(last(), 0);
+}
+
+#[test]
+fn a_stream_tells_what_moved_and_no_more() {
+    let bench = Bench::new();
+    let mut stream = TcpStream::connect(bench.address).unwrap();
+    write!(
+        stream,
+        "GET /live?follow=true&of=plans HTTP/1.1\r\nHost: 127.0.0.1\r\nCookie: {}\r\n\r\n",
+        bench.cookie
+    )
+    .unwrap();
+    let mut told = String::new();
+    let mut until = |what: &str| {
+        while !told.contains(what) {
+            let mut bytes = [0; 4096];
+            let read = stream.read(&mut bytes).unwrap();
+            assert!(read > 0, "{told}");
+            told.push_str(&String::from_utf8_lossy(&bytes[..read]));
+        }
+        std::mem::take(&mut told)
+    };
+    until("event: at");
+    let engine = bench.app.backend.engine.clone();
+    bench.runtime.block_on(async {
+        engine.submit(databuild_core::decide::Input::SetSlots(3)).await.unwrap();
+    });
+    let own = bench.own();
+    let csrf = bench.csrf("/plans");
+    bench.post("/plans", Some(&own), &format!("csrf={csrf}&targets=daily/city=oslo"));
+    let moved = until("event: moved\ndata: {\"of\":[\"plans\"]");
+    assert!(!moved.contains("\"runs\""), "{moved}");
+}
+
+#[test]
+fn the_box_leads_to_what_is_typed() {
+    let bench = Bench::new();
+    for (text, leads) in [
+        ("r12", "/runs/r12"),
+        ("w3", "/wants/w3"),
+        ("p1", "/plans/p1"),
+        ("daily", "/datasets/daily"),
+        ("daily/city=oslo/date=2024-01-01", "/partition?ref=daily/city=oslo/date=2024-01-01"),
+        ("daily/city=oslo", "/partitions?ref=daily/city=oslo"),
+        ("//:make", "/runs?job=//:make"),
+        ("some%20thing", "/datasets?q=some%20thing"),
+        ("//evil.example", "/datasets?q=//evil.example"),
+    ] {
+        assert_eq!(bench.get(&format!("/go?q={text}")).header("location"), leads, "{text}");
+    }
+}

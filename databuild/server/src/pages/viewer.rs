@@ -1,0 +1,61 @@
+//! Who looks at a page, and what all pages say.
+
+use crate::sessions::Session;
+use crate::state::App;
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use axum::response::{Html, IntoResponse, Response};
+use databuild_ui::layout::{Page, Site};
+use jiff::Timestamp;
+use std::convert::Infallible;
+
+/// Who looks at a page.
+pub(super) struct Viewer {
+    pub(super) site: Site,
+    /// When.
+    pub(super) now: Timestamp,
+    /// Only these parts are asked for.
+    parts: Option<String>,
+}
+
+impl FromRequestParts<App> for Viewer {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Viewer, Infallible> {
+        let engine = &app.backend.engine;
+        let snapshot = engine.snapshot();
+        let state = &snapshot.state;
+        let followed = state.followed();
+        let session = parts.extensions.get::<Session>();
+        Ok(Viewer {
+            site: Site {
+                workspace: engine.workspace().display().to_string(),
+                graph: followed.map(|registered| registered.id.to_string()),
+                csrf: session.map(|session| session.csrf.clone()).unwrap_or_default(),
+                live_runs: state.runs().len() as u64,
+                open_wants: state.wants().len() as u64,
+                datasets: followed.map_or(0, |registered| registered.graph.datasets().len() as u64),
+                seq: state.seq().0,
+            },
+            now: crate::os::now(),
+            parts: parts.uri.query().and_then(asked_parts),
+        })
+    }
+}
+
+/// The names after `part=`, parted by blanks.
+fn asked_parts(query: &str) -> Option<String> {
+    let value = query.split('&').find_map(|one| one.strip_prefix("part="))?;
+    Some(value.replace("%20", " ").replace('+', " "))
+}
+
+impl Viewer {
+    /// A page, or those parts of it that were asked for.
+    pub(super) fn shown(&self, page: &Page) -> Response {
+        let markup = match &self.parts {
+            None => page.whole(&self.site),
+            Some(names) => page.some(&names.split(' ').collect::<Vec<_>>(), &self.site),
+        };
+        Html(markup.into_string()).into_response()
+    }
+}

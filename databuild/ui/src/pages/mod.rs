@@ -1,0 +1,16 @@
+//! One file for each page. A page is a function from answers of the API to a [`crate::layout::Page`].
+
+pub mod ask;
+pub mod dataset;
+pub mod datasets;
+pub mod error;
+pub mod now;
+pub mod partition;
+pub mod partitions;
+pub mod plan;
+pub mod plans;
+pub mod run;
+pub mod runs;
+pub mod sign_in;
+pub mod want;
+pub mod wants;

@@ -1,0 +1,131 @@
+//! One partition: its state in one sentence, why, what it was made from, and what became of it.
+
+use super::now::because;
+use crate::api::{InputUsed, Page as Rows, RunRow, Why, WhyCause};
+use crate::layout::{card, heading, Page, Place, Width};
+use crate::links::{self, Url};
+use crate::parts::form::act;
+use crate::parts::reference::{breakable, dataset, digest, job, many, partitions, run};
+use crate::parts::state::{chip, Look};
+use crate::parts::table::{column, table};
+use crate::parts::time::ago;
+use databuild_core::reference::dataset_of;
+use databuild_core::text::shell_word;
+use databuild_core::word::Word as _;
+use jiff::Timestamp;
+use maud::{html, Markup};
+
+/// The page. `runs` are those that made it, or were to.
+#[must_use]
+pub fn page(why: &Why, runs: &Rows<RunRow>, csrf: &str, now: Timestamp) -> Page {
+    let of = ["data"];
+    let mut page = Page::new(why.partition.clone(), Place::Datasets, &of, lead(why, csrf, now));
+    if !why.causes.is_empty() || !why.upstream.is_empty() {
+        page = page.part(card("causes", Width::Wide, &of, &heading("Why", "", &[]), &causes(why)));
+    }
+    page = page.part(card("facts", Width::Narrow, &of, &heading("What is there", "", &[]), &facts(why, now)));
+    let much = match (why.inputs.len() as u64, why.inputs_total) {
+        (shown, total) if shown < total => format!("{shown} of {}", many(total, "input")),
+        (_, total) => many(total, "input"),
+    };
+    page = page.part(card(
+        "inputs",
+        Width::Full,
+        &of,
+        &heading("What it was made from", &much, &[]),
+        &inputs(&why.inputs),
+    ));
+    let more = [("All runs", links::runs().with("partition", &why.partition))];
+    page = page.part(card("runs", Width::Full, &of, &heading("Runs", "", &more), &history(runs, now)));
+    page.command(format!("why {}", shell_word(&why.partition)))
+}
+
+fn lead(why: &Why, csrf: &str, now: Timestamp) -> Markup {
+    let state = why.state.word();
+    html! {
+        h1 { (Look::of(state).icon()) " " span.m { (breakable(&why.partition)) } }
+        p.say {
+            b { (why.summary) }
+            @if let Some(built) = &why.built_at { " Made " (ago(built, now)) @if let Some(id) = &why.run { " by " (run(id)) } "." }
+            @if let Some(failed) = &why.failed_since { " " (run(failed)) " failed since, and changed nothing." }
+        }
+        @if why.job.is_some() {
+            div.stand { (act(&Url::new("/plans"), csrf, "Plan it", false, &[("targets", &why.partition)])) }
+        }
+    }
+}
+
+fn causes(why: &Why) -> Markup {
+    html! {
+        @for cause in &why.causes { (cause_said(cause)) }
+        @if !why.upstream.is_empty() {
+            table {
+                thead { tr { th scope="col" { "Because upstream" } th.num scope="col" { "Like it" } th scope="col" { "Cause" } } }
+                tbody {
+                    @for step in &why.upstream {
+                        tr { td { (partitions(&step.partition, 1)) } td.num { (step.count) } td.why { (because(&step.cause.message)) } }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn cause_said(cause: &WhyCause) -> Markup {
+    html! {
+        p.note { (because(&cause.message)) @if let Some(id) = &cause.run { " See " a href={ (links::run(id)) "#log" } { "the log of " (id) } "." } }
+        @for file in &cause.files {
+            p.note { code { (file.path) } " was " (file.change) @if !file.via.is_empty() { ", through " (file.via.join(" \u{2192} ")) } }
+        }
+    }
+}
+
+fn facts(why: &Why, now: Timestamp) -> Markup {
+    html! {
+        dl.kv {
+            dt { "dataset" } dd { (dataset(dataset_of(&why.partition))) }
+            dt { "state" } dd { (chip(why.state.word())) }
+            @if let Some(label) = &why.job { dt { "job" } dd { (job(label)) } }
+            @if let Some(version) = &why.version { dt { "version" } dd { (digest(version)) } }
+            @if let Some(path) = &why.path { dt { "file" } dd.m { (path) } }
+            @if let Some(adopted) = &why.adopted { dt { "adopted" } dd { (ago(&adopted.at, now)) @if let Some(by) = &adopted.by { " by " (by) } } }
+            @for accepted in &why.accepted { dt { "accepted" } dd { (accepted.reason) ", " (accepted.by) ", " (ago(&accepted.at, now)) } }
+            @for (name, value) in &why.metadata { dt { (name) } dd.m { @match value { serde_json::Value::String(text) => (text), other => (other.to_string()) } } }
+        }
+    }
+}
+
+fn inputs(inputs: &[InputUsed]) -> Markup {
+    if inputs.is_empty() {
+        return html! { p.note { "Nothing that is on record." } };
+    }
+    let columns =
+        [column("Input", ""), column("Version read", ""), column("Now", "opt"), column("Kind", "opt")];
+    let rows = html! {
+        @for input in inputs {
+            tr {
+                td { (partitions(&input.partition, 1)) }
+                td { @if let Some(then) = &input.then { (digest(then)) } @else { span.soft { "not read" } } }
+                td.opt { @if input.now == input.then { span.soft { "the same" } } @else if let Some(version) = &input.now { (digest(version)) } @else { span.soft { "gone" } } }
+                td.opt.soft { (input.kind.as_deref().unwrap_or("declared")) }
+            }
+        }
+    };
+    table(&columns, &rows)
+}
+
+fn history(runs: &Rows<RunRow>, now: Timestamp) -> Markup {
+    if runs.data.is_empty() {
+        return html! { p.note { "No run was to make it." } };
+    }
+    let columns = [
+        column("Run", "fit"),
+        column("State", "fit"),
+        column("Partition", ""),
+        column("Job", "opt"),
+        column("Attempts", "num opt"),
+        column("Began", "num opt"),
+        column("Took", "num"),
+    ];
+    table(&columns, &html! { @for row in &runs.data { (super::runs::line(row, now)) } })
+}

@@ -1,0 +1,114 @@
+//! One plan: what would run, why, and how long it may take.
+
+use super::now::title;
+use crate::api::{PlanGroup, PlanView};
+use crate::layout::{card, heading, Page, Part, Place, Width};
+use crate::links::{self, Url};
+use crate::parts::form::act;
+use crate::parts::reference::{digest, job, many, partitions};
+use crate::parts::state::{labeled, Look};
+use crate::parts::table::{column, table};
+use crate::parts::time::{ago, length};
+use databuild_core::amounts::number;
+use databuild_core::text::shell_word;
+use jiff::Timestamp;
+use maud::{html, Markup};
+
+/// The page.
+#[must_use]
+pub fn page(plan: &PlanView, csrf: &str, now: Timestamp) -> Page {
+    let name = plan.id.clone().unwrap_or_else(|| "Plan".to_owned());
+    let mut page = Page::new(name, Place::Plans, &[], lead(plan, now));
+    let work = plan.certain + plan.if_changed;
+    page = page.part(card(
+        "groups",
+        Width::Full,
+        &[],
+        &heading("What would run", &many(work, "partition"), &[]),
+        &html! { (groups(&plan.groups, "Nothing: all of it is up to date.")) (apply(plan, csrf)) },
+    ));
+    for (id, name, list) in [
+        ("blocked", "What cannot be built", &plan.blocked),
+        ("left_out", "What edge rules leave out", &plan.left_out),
+    ] {
+        if !list.is_empty() {
+            let much = many(list.iter().map(|group| group.count).sum(), "partition");
+            page = page.part(card(id, Width::Wide, &[], &heading(name, &much, &[]), &groups(list, "")));
+        }
+    }
+    page = page.part(Part {
+        id: "facts",
+        width: Width::Narrow,
+        of: Vec::new(),
+        card: true,
+        content: facts(plan, now),
+    });
+    match &plan.id {
+        Some(id) => page.command(format!("apply {id}")),
+        None => page.command(format!(
+            "plan {}",
+            plan.targets.iter().map(|target| shell_word(target)).collect::<Vec<_>>().join(" ")
+        )),
+    }
+}
+
+fn lead(plan: &PlanView, now: Timestamp) -> Markup {
+    let estimate = &plan.estimate;
+    html! {
+        h1 { "Plan " @if let Some(id) = &plan.id { span.m { (id) } " " } "for " (title(&plan.targets)) }
+        p.say {
+            @if plan.certain + plan.if_changed == 0 {
+                "Nothing would run: all " (many(plan.current, "partition")) " that matter are up to date."
+            } @else {
+                b { (many(plan.certain, "partition")) " would be built" }
+                @if plan.if_changed > 0 { ", and " b { (number(plan.if_changed)) " more" } " if what they are made from comes out different" }
+                "; " (number(plan.current)) " are up to date. "
+                @if estimate.high_ms > 0 { "About " b { (length(estimate.low_ms)) } @if estimate.high_ms > estimate.low_ms { " to " b { (length(estimate.high_ms)) } } ", as far as can be told from earlier runs. " }
+                @if !estimate.unknown_jobs.is_empty() { (many(estimate.unknown_jobs.len() as u64, "job")) " never ran, and nobody knows how long they take. " }
+            }
+            @if let Some(expires) = &plan.expires_at { "It expires " (ago(expires, now)) "." }
+        }
+    }
+}
+
+fn groups(list: &[PlanGroup], none: &str) -> Markup {
+    if list.is_empty() {
+        return html! { p.note { (none) } };
+    }
+    let columns =
+        [column("Job", ""), column("Partitions", "num"), column("Because", ""), column("Which", "opt")];
+    let rows = html! {
+        @for group in list {
+            tr {
+                td { (job(&group.job)) }
+                td.num { (number(group.count)) }
+                td.soft { (labeled(Look::of(&group.reason), &group.message)) }
+                td.opt { @for (at, text) in group.partitions.iter().take(5).enumerate() { @if at > 0 { br; } @if text.starts_with('\u{2026}') { (text) } @else { (partitions(text, group.count)) } } }
+            }
+        }
+    };
+    table(&columns, &rows)
+}
+
+fn apply(plan: &PlanView, csrf: &str) -> Markup {
+    let Some(id) = plan.id.as_ref().filter(|_| plan.certain + plan.if_changed > 0) else { return html! {} };
+    let action = Url::new(&format!("/plans/{id}"));
+    html! {
+        div.acts {
+            (act(&action, csrf, &format!("Build {}", many(plan.certain, "partition")), true, &[]))
+            (act(&action, csrf, "Build as a backfill", false, &[("class", "backfill")]))
+            span { "Nothing is built that does not stand here." }
+        }
+    }
+}
+
+fn facts(plan: &PlanView, now: Timestamp) -> Markup {
+    html! {
+        dl.kv {
+            dt { "targets" } dd { @for (at, target) in plan.targets.iter().take(20).enumerate() { @if at > 0 { br; } (partitions(target, 2)) } }
+            dt { "keys as of" } dd { (ago(&plan.as_of, now)) }
+            dt { "graph" } dd { (digest(&plan.graph)) }
+            @if !plan.targets.is_empty() { dt { "again" } dd { a href=(links::Url::new("/plans").with("targets", plan.targets.join(" "))) { "Plan the same now" } } }
+        }
+    }
+}

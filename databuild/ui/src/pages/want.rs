@@ -1,0 +1,176 @@
+//! One want: how far it is, what it waits for, what failed, and what can be done with it.
+
+use super::now::{because, failed_row, left, progress_bar};
+use crate::api::{Progress, WantDetail, WantHistory, WhyWork};
+use crate::layout::{card, heading, Page, Place, Width};
+use crate::links;
+use crate::parts::burnup::burn_up;
+use crate::parts::reference::{digest, job, many, partitions};
+use crate::parts::state::{said, Look};
+use crate::parts::table::{column, table};
+use crate::parts::time::{ago, between, length};
+use databuild_core::amounts::number;
+use jiff::Timestamp;
+use maud::{html, Markup};
+
+/// The page.
+#[must_use]
+pub fn page(detail: &WantDetail, why: &WhyWork, history: &WantHistory, now: Timestamp) -> Page {
+    let row = &detail.want;
+    let of = format!("want:{}", row.id);
+    // Each end of a run may be progress, as long as the want is open.
+    let of = if row.ended_at.is_none() { vec![of.as_str(), "runs"] } else { Vec::new() };
+    let mut page = Page::new(row.id.clone(), Place::Wants, &of, lead(detail, why, history, now));
+    page = page.part(card(
+        "progress",
+        Width::Wide,
+        &of,
+        &heading(if row.ended_at.is_none() { "How far it is" } else { "How it went" }, "", &[]),
+        &progress(detail, history, now),
+    ));
+    page = page.part(card(
+        "facts",
+        Width::Narrow,
+        &of,
+        &heading("What was asked for", "", &[]),
+        &facts(detail, now),
+    ));
+    if !history.failures.is_empty() {
+        let runs: u64 = history.failures.iter().map(|group| group.runs).sum();
+        let much = format!("{}, {}", many(runs, "run"), many(history.failures.len() as u64, "reason"));
+        let columns = [
+            column("Reason", ""),
+            column("Job", "opt"),
+            column("Runs", "num"),
+            column("Newest", ""),
+            column("When", "num opt"),
+        ];
+        let rows = table(&columns, &html! { @for group in &history.failures { (failed_row(group, now)) } });
+        page = page.part(card("failed", Width::Full, &of, &heading("Failed", &much, &[]), &rows));
+    } else if !detail.causes.is_empty() {
+        let causes = html! { @for cause in &detail.causes { p.note { (because(cause)) } } };
+        page = page.part(card("failed", Width::Full, &of, &heading("First causes", "", &[]), &causes));
+    }
+    if let Some(progress) = detail.progress.as_ref().filter(|progress| !progress.jobs.is_empty()) {
+        page = page.part(card(
+            "jobs",
+            Width::Full,
+            &of,
+            &heading("What is left", &many(left(progress), "partition"), &[]),
+            &jobs(progress),
+        ));
+    }
+    page.command(format!("want show {}", row.id)).command(format!("why {}", row.id))
+}
+
+fn lead(detail: &WantDetail, why: &WhyWork, history: &WantHistory, now: Timestamp) -> Markup {
+    let row = &detail.want;
+    let state = if row.paused { "paused" } else { row.state.as_str() };
+    html! {
+        h1 { (Look::of(state).icon()) " Want " span.m { (row.id) } " " (verb(state)) }
+        p.say {
+            @match &detail.progress {
+                Some(progress) => {
+                    b { (number(progress.done)) " of " (number(progress.total)) } " partitions done"
+                    @if progress.failed > 0 { ", " b { (number(progress.failed)) " failed" } }
+                    ". "
+                    @if let Some(left) = remaining(detail, progress, history, now) { "About " b { (length(left)) } " to go at the pace so far. " }
+                    @if !why.blocker.message.is_empty() { "Now: " (because(&why.blocker.message)) "." }
+                },
+                None => {
+                    @if let Some(last) = history.points.last() {
+                        b { (many(last.done, "partition")) " built" } @if last.failed > 0 { ", " b { (number(last.failed)) " failed" } } ". "
+                    }
+                    @if let Some(ended) = &row.ended_at { "It ended " (ago(ended, now)) " after " (between(&row.created_at, ended)) "." }
+                    @if detail.left_out > 0 { " " (many(detail.left_out, "partition")) " of what it asks for are left out by edge rules." }
+                },
+            }
+            @if row.late { " It is " b { "late" } @if let Some(due) = &row.due_at { ": it was due " (ago(due, now)) } "." }
+        }
+        @if row.ended_at.is_none() { (actions(detail)) }
+    }
+}
+
+/// A state as what the want does, or what was done with it.
+fn verb(state: &str) -> String {
+    match state {
+        "failed" | "expired" => state.to_owned(),
+        "canceled" => "was canceled".to_owned(),
+        other => format!("is {}", said(other)),
+    }
+}
+
+/// Actions; each says what it would do before it does it.
+fn actions(detail: &WantDetail) -> Markup {
+    let row = &detail.want;
+    let ask = |what: &str| links::want(&row.id).with("ask", what);
+    html! {
+        p {
+            @if row.paused { a.btn.pri href=(ask("resume")) { "Resume \u{2026}" } } @else { a.btn href=(ask("pause")) { "Pause \u{2026}" } }
+            " "
+            @if row.class == "backfill" { a.btn href=(ask("interactive")) { "Put before backfills \u{2026}" } } @else { a.btn href=(ask("backfill")) { "Make it a backfill \u{2026}" } }
+            " "
+            a.btn href=(ask("cancel")) { "Cancel \u{2026}" }
+        }
+    }
+}
+
+/// Milliseconds that are left, at the pace since the first partition was done; none as long as nobody can tell.
+fn remaining(detail: &WantDetail, progress: &Progress, history: &WantHistory, now: Timestamp) -> Option<u64> {
+    let left = left(progress);
+    if detail.want.paused || left == 0 || history.points.len() < 2 {
+        return None;
+    }
+    let begin: Timestamp = detail.want.created_at.parse().ok()?;
+    let last = history.points.last()?;
+    let done = last.done.checked_sub(progress.unchanged).filter(|done| *done > 0)?;
+    let took = u64::try_from(now.duration_since(begin).as_millis()).ok()?;
+    Some((took as f64 / done as f64 * left as f64) as u64)
+}
+
+fn progress(detail: &WantDetail, history: &WantHistory, now: Timestamp) -> Markup {
+    let row = &detail.want;
+    let begin = row.created_at.parse::<Timestamp>().unwrap_or(now);
+    let end = row.ended_at.as_deref().and_then(|at| at.parse().ok()).unwrap_or(now);
+    let known = history.points.last().map_or(0, |last| last.done + last.failed);
+    let total = detail.progress.as_ref().map_or(known, |progress| progress.total);
+    html! {
+        @if let Some(progress) = &detail.progress { div.pad { (progress_bar(progress)) } }
+        @if history.points.is_empty() {
+            p.note { @if detail.progress.is_some() { "Nothing is done yet." } @else { "Nothing had to be done." } }
+        } @else {
+            div.pad { (burn_up(&history.points, total, begin, end)) }
+            @if history.truncated { p.note.line { "It has done more than the figure shows: the beginning is left out." } }
+        }
+    }
+}
+
+fn facts(detail: &WantDetail, now: Timestamp) -> Markup {
+    const MOST: usize = 20;
+    let row = &detail.want;
+    html! {
+        dl.kv {
+            dt { "targets" } dd { @for (at, target) in row.targets.iter().take(MOST).enumerate() { @if at > 0 { br; } (partitions(target, 2)) } @if row.targets.len() > MOST { br; "and " (row.targets.len() - MOST) " more" } }
+            dt { "refreshes" } dd { (row.refresh) }
+            dt { "class" } dd { (row.class) }
+            dt { "asked by" } dd { (row.by) @if !row.source.is_empty() { " with " (row.source) } ", " (ago(&row.created_at, now)) }
+            @if !row.comment.is_empty() { dt { "for" } dd { (row.comment) } }
+            @if let Some(due) = &row.due_at { dt { "due" } dd { (ago(due, now)) } }
+            @if let Some(plan) = &detail.plan { dt { "plan" } dd.m { a href=(links::plan(plan)) { (plan) } } }
+            @for (name, value) in &detail.params { dt { (name) } dd.m { (value) } }
+            dt { "keys as of" } dd { (ago(&detail.as_of, now)) }
+            @if let Some(graph) = &detail.graph { dt { "graph" } dd { (digest(graph)) } }
+            @if let Some(archive) = &detail.archive { dt { "archive" } dd.m { (archive) } }
+        }
+    }
+}
+
+fn jobs(progress: &Progress) -> Markup {
+    let columns = [column("Job", ""), column("Partitions left", "num"), column("Under way", "num")];
+    let rows = html! {
+        @for row in &progress.jobs {
+            tr { td { (job(&row.job)) } td.num { (number(row.remaining)) } td.num { @if row.running > 0 { a href=(links::runs().with("job", &row.job).with("state", "running")) { (number(row.running)) } } @else { "0" } } }
+        }
+    };
+    table(&columns, &rows)
+}

@@ -1,0 +1,12 @@
+//! Parts that several pages use.
+
+pub mod attempts;
+pub mod bar;
+pub mod burnup;
+pub mod form;
+pub mod heatmap;
+pub mod log;
+pub mod reference;
+pub mod state;
+pub mod table;
+pub mod time;

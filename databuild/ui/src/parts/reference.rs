@@ -1,0 +1,66 @@
+//! Names of things, as links.
+
+use crate::links;
+use databuild_core::amounts::number;
+use maud::{html, Markup};
+
+/// A run.
+#[must_use]
+pub fn run(id: &str) -> Markup {
+    html! { a.m href=(links::run(id)) { (id) } }
+}
+
+/// A want.
+#[must_use]
+pub fn want(id: &str) -> Markup {
+    html! { a.m href=(links::want(id)) { (id) } }
+}
+
+/// Wants, one beside the other.
+#[must_use]
+pub fn wants(ids: &[String]) -> Markup {
+    html! { @for (at, id) in ids.iter().enumerate() { @if at > 0 { " " } (want(id)) } }
+}
+
+/// A job: its runs.
+#[must_use]
+pub fn job(label: &str) -> Markup {
+    html! { a.m href=(links::runs().with("job", label)) { (label) } }
+}
+
+/// A dataset.
+#[must_use]
+pub fn dataset(name: &str) -> Markup {
+    html! { a href=(links::dataset(name)) { (name) } }
+}
+
+/// Partitions.
+#[must_use]
+pub fn partitions(reference: &str, count: u64) -> Markup {
+    html! { a href=(links::reference(reference, count)) { (breakable(reference)) } }
+}
+
+/// A text that may be broken where its parts meet.
+#[must_use]
+pub fn breakable(text: &str) -> Markup {
+    html! { @for (at, part) in text.split('/').enumerate() { @if at > 0 { "/" wbr; } (part) } }
+}
+
+/// A number as a link to what it counts.
+#[must_use]
+pub fn counted(count: u64, url: &links::Url) -> Markup {
+    html! { a href=(url) { (number(count)) } }
+}
+
+/// `1 partition`, `1,095 partitions`.
+#[must_use]
+pub fn many(count: u64, what: &str) -> String {
+    format!("{} {what}{}", number(count), if count == 1 { "" } else { "s" })
+}
+
+/// The first digits of a digest; all of it shows when somebody points at it.
+#[must_use]
+pub fn digest(digest: &str) -> Markup {
+    let digits = digest.rsplit(':').next().unwrap_or(digest);
+    html! { code title=(digest) { (digits.get(..12).unwrap_or(digits)) } }
+}
