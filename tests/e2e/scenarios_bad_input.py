@@ -152,7 +152,7 @@ class BadInput(Scenario):
             taken.bind(("127.0.0.1", 0))
             taken.listen()
             port = str(taken.getsockname()[1])
-            self.assertSays(other.cli("serve", "--foreground", "--port", port).expect(3), port, "--port")
+            self.assertSays(other.cli("serve", "--foreground", "--port", port).expect(3), port, "choose another port")
         other.stop()
 
     def test_full_disk(self):

@@ -62,7 +62,7 @@ class Pipeline(Scenario):
         self.assertEqual([(g["job"], g["reason"], g["count"]) for g in plan["groups"]][0], ("//:read", "code_changed", 12))
         self.assertEqual(plan["certain"], 12)
         self.assertEqual(self.ws.states("readings"), {"stale": 12})
-        self.assertEqual(self.ws.states("sums"), {"current": 12})
+        self.assertEqual(self.ws.states("sums"), {"behind": 12})
         why = self.ws.cli("why", "readings/city=eu/date=2024-02-28").expect(0)
         self.assertSays(why, "stale", "lib/rounding.py changed", "//jobs:read -> //lib:rounding")
         (cause,) = self.ws.cli("why", "readings/city=eu/date=2024-02-28", "--json").expect(0).json()["causes"]
