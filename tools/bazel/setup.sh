@@ -3,6 +3,9 @@
 # apt's own settings of this machine to find and check the packages, cargo's for the one program built from source; runs
 # without root, and changes nothing outside the cache folders.
 #
+#   setup.sh                      what ./bazelw needs
+#   setup.sh --root FOLDER FILE   another root, with the packages that FILE lists, for what is not needed to build
+#
 # Three parts, each made in a temporary folder and renamed when whole (paths.sh has their names):
 #   root       Debian packages, unpacked; enter.sh runs programs in it
 #   generator  cargo-bazel, which crate_universe runs, built from the source in bazel-rules-rust
@@ -13,6 +16,7 @@ tools=$(cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")" && pwd)
 . "$tools/paths.sh"
 
 suite=forky
+packages="$tools/packages.txt"
 started=$SECONDS
 log="$cache/setup.log"
 work="$cache/setup.tmp"
@@ -24,7 +28,7 @@ failed() {
   local job
   for job in $(jobs -p); do kill "$job" 2>/dev/null || true; done
   if [ "$status" -ne 0 ]; then
-    say "setting up Debian's Bazel failed; the end of $log:"
+    say "setting up failed; the end of $log:"
     tail -n 25 "$log" >&2 || true
     say "what was fetched is kept; run the command again to try again"
   fi
@@ -66,7 +70,7 @@ configure_apt() {
   mkdir -p "$cache/apt/state/lists/partial" "$cache/apt/cache/archives/partial"
   printf 'deb [signed-by=%s] %s %s main\n' "$keyring" "$(mirror)" "$suite" >"$cache/apt/sources.list"
   # A package that is "installed" is not fetched.
-  sed -n 's/^-//p' "$tools/packages.txt" | while read -r package; do
+  sed -n 's/^-//p' "$packages" | while read -r package; do
     printf 'Package: %s\nStatus: install ok installed\nVersion: 999:1\nArchitecture: all\nMaintainer: none <none@invalid>\nDescription: left out\n\n' "$package"
   done >"$cache/apt/status"
 }
@@ -171,6 +175,7 @@ make_rules() {
   mv -T "$new" "$rules"
 }
 
+# Does a part of this script, unless it is done: `main IS_DONE DO`.
 main() {
   mkdir -p "$cache"
   exec 9>"$cache/setup.lock"
@@ -178,15 +183,35 @@ main() {
     say "another set-up is running; waiting for it"
     flock 9
   }
-  if is_set_up; then return; fi
+  if "$1"; then return; fi
   : >"$log"
   trap failed EXIT
   rm -rf "$work"
   mkdir "$work"
   # From here nothing inherits the lock.
-  set_up 9>&-
+  "$2" 9>&-
   rm -rf "$work" "$cache/apt/cache/archives"
-  step "Debian's Bazel is set up"
+  step "it is set up"
+}
+
+# Fetches the packages of the root that is being made, and unpacks them.
+fetch_packages() {
+  # shellcheck disable=SC2046 # a word per package
+  debian_apt install --download-only '?essential' $(grep -v '^[-#]' "$packages")
+  step "unpacking them"
+  unpack
+  finish_root
+}
+
+has_other_root() { [ -d "$other" ]; }
+
+set_up_other_root() {
+  step "asking Debian $suite which packages there are (log: $log)"
+  configure_apt
+  debian_apt update
+  step "fetching those of $packages"
+  fetch_packages
+  mv -T "$work/root" "$other"
 }
 
 set_up() {
@@ -210,11 +235,7 @@ set_up() {
   fi
   if [ ! -d "$root" ]; then
     step "fetching Bazel, Java and the rest (about 400 MB)"
-    # shellcheck disable=SC2046 # a word per package
-    debian_apt install --download-only '?essential' $(grep -v '^[-#]' "$tools/packages.txt")
-    step "unpacking them"
-    unpack
-    finish_root
+    fetch_packages
     in_root trust_certificates
   fi
   if [ ! -d "$rules" ]; then make_rules; fi
@@ -232,8 +253,11 @@ in_root() {
   "$tools/enter.sh" "$system" bash "$tools/setup.sh" --run "$1" >>"$log" 2>&1
 }
 
-if [ "${1:-}" = --run ]; then
-  "$2"
-else
-  main
-fi
+case "${1:-}" in
+  --run) "$2" ;;
+  --root)
+    other=$2 packages=$3
+    main has_other_root set_up_other_root
+    ;;
+  *) main is_set_up set_up ;;
+esac

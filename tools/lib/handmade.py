@@ -1,4 +1,4 @@
-"""Workspaces with a graph file made by hand, as Bazel would have built it: for measurements and for storms.
+"""Workspaces with a graph file made by hand, as Bazel would have built it: for measurements, for storms and for the web UI.
 
 Nothing here calls Bazel. A job is a script; its code manifest is made as the rules would make it.
 """

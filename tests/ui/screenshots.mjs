@@ -1,0 +1,28 @@
+// Writes the pictures of the documentation: docs/images/NAME.png.
+import { mkdirSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { Browser, databuild, live } from './browser.mjs';
+
+const folder = fileURLToPath(new URL('../../docs/images/', import.meta.url));
+const [failed] = JSON.parse(databuild('runs', '--state', 'failed', '--json')).data;
+const pictures = [
+  ['now', 'light', '/'],
+  ['now-dark', 'dark', '/'],
+  ['dataset', 'light', '/datasets/sales/features?sel=sales/features/city=seattle/date=2026-08-20..2026-09-20'],
+  ['run', 'light', `/runs/${failed.id}`],
+  ['want', 'light', '/wants/w5'],
+];
+
+mkdirSync(folder, { recursive: true });
+const browser = await Browser.start();
+try {
+  for (const [name, colorScheme, path] of pictures) {
+    await browser.with({ colorScheme }, async (page) => {
+      await page.goto(path);
+      await live(page);
+      await page.screenshot({ path: `${folder}${name}.png` });
+    });
+  }
+} finally {
+  await browser.close();
+}
