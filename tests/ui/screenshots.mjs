@@ -1,7 +1,8 @@
 // Writes the pictures of the documentation: docs/images/NAME.png.
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Browser, databuild, live } from './browser.mjs';
+import { smaller } from './picture.mjs';
 
 const folder = fileURLToPath(new URL('../../docs/images/', import.meta.url));
 const [failed] = JSON.parse(databuild('runs', '--state', 'failed', '--json')).data;
@@ -20,7 +21,8 @@ try {
     await browser.with({ colorScheme }, async (page) => {
       await page.goto(path);
       await live(page);
-      await page.screenshot({ path: `${folder}${name}.png` });
+      const blank = await page.context().newPage();
+      writeFileSync(`${folder}${name}.png`, await smaller(await page.screenshot(), blank));
     });
   }
 } finally {
