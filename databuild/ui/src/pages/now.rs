@@ -6,7 +6,7 @@ use crate::links::{self, Url};
 use crate::parts::bar::{bar, Share};
 use crate::parts::form::act;
 use crate::parts::reference::{job, many, partitions, run, want, wants};
-use crate::parts::state::{chip, labeled, Look};
+use crate::parts::state::{chip, Look};
 use crate::parts::table::{column, table};
 use crate::parts::time::{ago, since};
 use databuild_core::amounts::{are, number};
@@ -256,7 +256,7 @@ fn late(answer: &Now, now: Timestamp) -> Markup {
     html! {
         @for open in &answer.late {
             div.pad {
-                (labeled(Look::Late, "")) a href=(links::want(&open.want.id)) { (title(&open.want.targets)) }
+                span.st { (Look::Late.icon()) a href=(links::want(&open.want.id)) { (title(&open.want.targets)) } }
                 br; span.soft { "Was due " @if let Some(due) = &open.want.due_at { (ago(due, now)) } "; " (number(left(&open.progress))) " left." }
             }
         }

@@ -45,7 +45,7 @@ fn lead(why: &Why, csrf: &str, now: Timestamp) -> Markup {
     html! {
         h1 { (Look::of(state).icon()) " " span.m { (breakable(&why.partition)) } }
         p.say {
-            b { (why.summary) }
+            b { (why.summary) } @if !why.summary.ends_with('.') { "." }
             @if let Some(built) = &why.built_at { " Made " (ago(built, now)) @if let Some(id) = &why.run { " by " (run(id)) } "." }
             @if let Some(failed) = &why.failed_since { " " (run(failed)) " failed since, and changed nothing." }
         }
