@@ -14,7 +14,7 @@ NO_PACKAGE = "..."
 STATE = {
     NO_PACKAGE,
     ".gitignore", "bel.sqlite", "bel.sqlite-wal", "bel.sqlite-shm", "bel.sqlite.last", "server.log", "server.log.1", "server.log.2",
-    "server.log.3", "spool", "staging", "archive", "observers", "inherited.json", "runtime_dir", "start.lock", "server.lock",
+    "server.log.3", "spool", "staging", "archive", "observers", "inherited.json", "runtime_dir", "start.lock", "server.lock", "token", "port",
 }
 
 
