@@ -60,7 +60,7 @@ pub fn page(detail: &WantDetail, why: &WhyWork, history: &WantHistory, now: Time
             &jobs(progress),
         ));
     }
-    page.command(format!("want show {}", row.id)).command(format!("why {}", row.id))
+    page.command(format!("want get {}", row.id)).command(format!("why {}", row.id))
 }
 
 fn lead(detail: &WantDetail, why: &WhyWork, history: &WantHistory, now: Timestamp) -> Markup {
