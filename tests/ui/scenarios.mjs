@@ -1,5 +1,6 @@
 // What people do with the pages, in a real browser. They come in order: later ones change what the workspace holds.
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { after, before, test } from 'node:test';
 import { Browser, databuild, link, live, NARROW, overflow, violations, WIDE } from './browser.mjs';
 
@@ -90,6 +91,21 @@ for (const [size, viewport] of Object.entries(sizes)) {
       }));
   }
 }
+
+// The words of a command line, as a shell reads them.
+const words = (line) => execFileSync('/bin/sh', ['-c', `printf '%s\\0' ${line}`], { encoding: 'utf8' }).split('\0').slice(0, -1);
+
+test('the commands that pages name are commands that there are', () =>
+  browser.with({ expected: ['404'] }, async (page) => {
+    const lines = new Set();
+    for (const path of [...Object.values(pages()), ...['pause', 'backfill'].map((ask) => `/wants/w5?ask=${ask}`)]) {
+      await page.goto(path);
+      for (const line of await page.locator('code').allTextContents()) if (line.startsWith('databuild ')) lines.add(line);
+    }
+    assert.ok(lines.size > 10, [...lines].join(', '));
+    // With `--help` nothing is done; what comes before it is read all the same, and refused if it makes no sense.
+    for (const line of lines) databuild(...words(line).slice(1), '--help');
+  }));
 
 test('why a run failed is two clicks and a search away', () =>
   browser.with({}, async (page) => {
