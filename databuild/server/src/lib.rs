@@ -5,8 +5,8 @@
 //! Invariants:
 //! - A handler never waits for the orchestrator except to get the answer to a command.
 //! - Every answer with a status of 400 or more has an [`crate::api::ErrorBody`], but for what the protocol of `/mcp` says itself.
-//! - Nothing but `/health`, which has other names, `/ready`, signing in and the files that pages load answers without the token or a cookie that a
-//!   link gave.
+//! - Without the token, or a cookie that a link gave, only these answer: `/health` (also as `/healthz` and `/api/health`), `/ready`,
+//!   signing in, and the files that pages load.
 //! - Nothing is changed for a browser unless one of our own pages asks: the request says so by its origin, and a form by what
 //!   only the page knows.
 
