@@ -16,7 +16,7 @@ class Checks(Scenario):
         return [(row["partition"], row["check"], row["outcome"]) for row in rows]
 
     def attempts(self, partition: str) -> list:
-        return [attempt["outcome"] for attempt in self.ws.run_of(partition)["attempts_detail"]]
+        return [attempt["outcome"] for attempt in self.ws.run_of(partition)["attempts"]]
 
     def test_passed(self):
         """what passes is published; results, and what checks print, are kept and shown"""

@@ -114,5 +114,5 @@ class Data(Scenario):
         self.ws.wait_want(busy, "satisfied")
         self.ws.wait_want(reader, "satisfied")
         self.assertEqual(read(self.ws.at("out", "after", "good.txt")), "good\n")
-        outcomes = [attempt["outcome"] for attempt in self.ws.run_of("probe/after/case=good")["attempts_detail"]]
+        outcomes = [attempt["outcome"] for attempt in self.ws.run_of("probe/after/case=good")["attempts"]]
         self.assertEqual((outcomes[0], outcomes[-1]), ("inputs_moved", "success"))

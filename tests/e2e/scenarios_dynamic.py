@@ -66,7 +66,7 @@ class Dynamic(Scenario):
         self.ws.cli("build", "dynamic/account/customer=child").expect(0)
         self.assertEqual(read(self.ws.at("out", "dynamic", "account", "child.txt")), "child\nparent\n")
         run = self.ws.run_of("dynamic/account/customer=child")
-        self.assertEqual([attempt["outcome"] for attempt in run["attempts_detail"]], ["missing_input", "success"])
+        self.assertEqual([attempt["outcome"] for attempt in run["attempts"]], ["missing_input", "success"])
 
     def test_f_circle(self):
         """runs that wait for each other fail and are named; a survey of the server's health follows"""

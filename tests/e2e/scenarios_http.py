@@ -21,7 +21,9 @@ class Http(Scenario):
         got, answer = self.ws.api(method, path, body, **kwargs)
         self.assertEqual((got, answer and answer.get("error")), (status, code), answer)
         self.assertTrue(answer["message"])
-        self.assertLessEqual(set(answer), {"error", "message", "details"})
+        ids = {name for name in answer.get("details", {}) if name.endswith("_id")}
+        self.assertLessEqual(set(answer) - ids, {"error", "message", "status", "details"})
+        self.assertEqual(answer["status"], status)
         return answer
 
     def test_token(self):
@@ -59,7 +61,9 @@ class Http(Scenario):
         self.error(404, "run_not_found", "GET", "/api/v1/runs/r999")
         done = self.ws.api("POST", "/api/v1/wants", {"targets": ["readings/city=eu"]})[1]["id"]
         self.ws.wait_want(done, "satisfied")
-        self.error(409, "want_ended", "DELETE", f"/api/v1/wants/{done}")
+        self.error(409, "want_ended", "POST", f"/api/v1/wants/{done}/pause", {})
+        self.assertEqual(self.ws.api("DELETE", f"/api/v1/wants/{done}")[1]["outcome"], "already_terminal")
+        self.error(400, "invalid_run_id", "GET", "/api/v1/runs/00000000-0000-0000-0000-000000000000")
         self.error(422, "graph_invalid", "POST", "/api/v1/graphs", {"content": "not a graph"})
 
     def test_contents(self):
@@ -93,7 +97,7 @@ class Http(Scenario):
         self.assertIn({"partition": "sums/city=eu/date=2024-02-27", "state": "current"}.items(), [row.items() & {("partition", row["partition"]), ("state", row["state"])} for row in rows])
         run = self.ws.api("GET", "/api/job_runs")[1]["data"][0]
         self.assertEqual((run["job"], run["state"]), ("//:sum", "completed"))
-        self.assertEqual(self.ws.api("GET", f"/api/job_runs/{run['id']}")[1]["attempts_detail"][0]["exit_code"], 0)
+        self.assertEqual(self.ws.api("GET", f"/api/job_runs/{run['id']}")[1]["attempts"][0]["exit_code"], 0)
         response = self.ws.request("GET", f"/api/job_runs/{run['id']}/logs/stdout")
         self.assertEqual((response.status, response.read()), (200, b""))
         self.assertEqual(self.ws.api("DELETE", f"/api/wants/{want['id']}")[0], 409)

@@ -44,7 +44,7 @@ class Limits(Scenario):
         self.assertIn(limits, ("enforced", "accounting"))
         self.assertSays(self.ws.cli("status").expect(0), f"of memory ({limits}: {reason})")
         built = self.ws.cli("build", "probe/gorged")
-        attempts = self.ws.run_of("probe/gorged")["attempts_detail"]
+        attempts = self.ws.run_of("probe/gorged")["attempts"]
         if limits == "accounting":
             built.expect(0)
             self.assertEqual([attempt["outcome"] for attempt in attempts], ["success"])

@@ -65,7 +65,7 @@ class Outcomes(Scenario):
         failed = self.ws.cli("build", "outcomes/asked/day=mixed").expect(1)
         self.assertSays(failed, "the rejected rows cannot be told", "skipped   outcomes/asked/day=mixed")
         run = self.ws.run_of("outcomes/accepted/day=mixed")
-        self.assertEqual([attempt["outcome"] for attempt in run["attempts_detail"]], ["permanent_failure"])
+        self.assertEqual([attempt["outcome"] for attempt in run["attempts"]], ["permanent_failure"])
         for name in ("accepted", "rejected"):
             self.assertFalse(os.path.exists(self.ws.at("out", name, "mixed.txt")))
             self.assertEqual(self.ws.states(f"outcomes/{name}/day=mixed"), {"failed": 1})
@@ -79,10 +79,10 @@ class Outcomes(Scenario):
         self.assertSays(failed, "attempt 3 found no rows")
         run = self.ws.run_of("outcomes/accepted/day=halfway")
         told = [f"outcomes/rejected/day=halfway: attempt {number} found no rows" for number in (1, 2, 3)]
-        self.assertEqual([attempt["message"] for attempt in run["attempts_detail"]], told)
+        self.assertEqual([attempt["message"] for attempt in run["attempts"]], told)
 
     def test_ambiguous(self):
         """a report that does not say which output it means fails the run for good, and says what to name"""
         failed = self.ws.cli("build", "outcomes/accepted/day=ambiguous").expect(1)
         self.assertSays(failed, "line 2 of the report does not say which output it means; name `partition`, or `dataset`")
-        self.assertEqual(len(self.ws.run_of("outcomes/accepted/day=ambiguous")["attempts_detail"]), 1)
+        self.assertEqual(len(self.ws.run_of("outcomes/accepted/day=ambiguous")["attempts"]), 1)

@@ -26,7 +26,7 @@ class Survival(Scenario):
         return want, process, self.ws.run_of(f"probe/ticks/case={cases[0]}")["id"]
 
     def attempts(self, run: str) -> list:
-        return [attempt["outcome"] for attempt in self.ws.cli("runs", run, "--json").expect(0).json()["attempts_detail"]]
+        return [attempt["outcome"] for attempt in self.ws.cli("runs", run, "--json").expect(0).json()["attempts"]]
 
     def test_server_killed(self):
         """kill -9 of the server in mid-run: the same process goes on, its log too, the result is published once"""
@@ -198,7 +198,7 @@ class Survival(Scenario):
         self.assertEqual(sorted({run["state"] for run in runs}), ["completed"])
         self.assertEqual(len(runs), 25)
         for run in runs:
-            *lost, last = self.ws.cli("runs", run["id"], "--json").expect(0).json()["attempts_detail"]
+            *lost, last = self.ws.cli("runs", run["id"], "--json").expect(0).json()["attempts"]
             self.assertEqual(last["outcome"], "success")
             # Leased, and the server died before it told the runner: it never ran.
             self.assertEqual([(attempt["outcome"], attempt["pid"]) for attempt in lost], [("lost", None)] * len(lost))

@@ -162,7 +162,7 @@ class Repeats(Scenario):
         self.assertSays(self.ws.cli("cancel", trial).expect(0), f"{trial} is canceled")
         wait_until("its processes end", lambda: not any(alive(pid) for pid in pids))
         self.assertEqual(self.state(trial), "canceled")
-        self.assertSays(self.ws.cli("cancel", trial).expect(2), "trial_ended")
+        self.assertSays(self.ws.cli("cancel", trial).expect(0), f"{trial} is over already: canceled")
         self.assertEqual(self.ws.states("probe/ticks/case=a"), {"missing": 1})
 
     def test_killed(self):

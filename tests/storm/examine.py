@@ -94,7 +94,7 @@ def logs(pipeline: Pipeline) -> list:
     for attempt, (word, printed) in told.items():
         run, number = attempt.rsplit("-", 1)
         if run not in runs:
-            runs[run] = {row["number"]: row for row in ask(pipeline, f"/api/v1/runs/{run}")["attempts_detail"]}
+            runs[run] = {row["number"]: row for row in ask(pipeline, f"/api/v1/runs/{run}")["attempts"]}
         row = runs[run].get(int(number))
         if row is None:
             wrong.append(f"{attempt} ran and is not in the log")
@@ -149,7 +149,7 @@ def leftovers(pipeline: Pipeline) -> list:
         if entry.is_dir() and not entry.name.startswith(".spare-") and not (entry / "exit.json").exists():
             # An attempt whose runner was killed has no exit record; it has to be known as over.
             run, number = entry.name.rsplit("-", 1)
-            rows = ask(pipeline, f"/api/v1/runs/{run}")["attempts_detail"]
+            rows = ask(pipeline, f"/api/v1/runs/{run}")["attempts"]
             if not any(row["number"] == int(number) and row["state"] == "ended" for row in rows):
                 wrong.append(f"spool/{entry.name} is of no attempt that is over: {rows}")
         elif entry.is_file() and entry.name not in ("runner.json", "runner.lock", "runner.log"):

@@ -19,6 +19,18 @@ pub enum AppError {
         /// The name.
         id: String,
     },
+    /// The request names something by what is no id.
+    #[error("`{id}` is not the id of a {noun}; {cure}")]
+    BadId {
+        /// Stable code.
+        code: &'static str,
+        /// What kind of thing it names.
+        noun: &'static str,
+        /// What it says.
+        id: String,
+        /// How to write one.
+        cure: &'static str,
+    },
     /// The request is about a want or a run that has ended.
     #[error("{id} is over already: {state}")]
     Ended {
@@ -92,6 +104,7 @@ impl AppError {
     pub fn code(&self) -> &'static str {
         match self {
             AppError::NotFound { code, .. }
+            | AppError::BadId { code, .. }
             | AppError::Ended { code, .. }
             | AppError::Rejected { code, .. } => code,
             AppError::Command(error) => error.code(),
@@ -105,11 +118,16 @@ impl AppError {
     #[must_use]
     pub fn details(&self) -> Vec<(String, String)> {
         match self {
-            AppError::NotFound { noun, id, .. } | AppError::Ended { noun, id, .. } => {
+            AppError::NotFound { noun, id, .. }
+            | AppError::BadId { noun, id, .. }
+            | AppError::Ended { noun, id, .. } => {
                 vec![(format!("{noun}_id"), id.clone())]
             }
             AppError::Command(CommandError::Refused(Refusal::PlanOutdated { changes, .. })) => {
                 vec![("changes".to_owned(), changes.join("; "))]
+            }
+            AppError::Rejected { code: "invalid_pagination", .. } => {
+                vec![("field".to_owned(), "limit".to_owned())]
             }
             AppError::Store(StoreError::Archived { until, .. }) => {
                 vec![("first_seq".to_owned(), until.next().to_string())]

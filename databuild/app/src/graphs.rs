@@ -2,16 +2,18 @@
 
 use super::blame::{blame, SourceManifest};
 use super::context::{Backend, Context};
+use super::words::{cursor, limit};
 use super::{contents, differences, estimate, garbage, AppError};
 use crate::api::{
-    DatasetImpact, DiffQuery, DiffView, GraphId, ImpactRequest, RegisterReply, RegisterRequest,
-    SourcesRequest, StaleView,
+    self, DatasetImpact, DiffQuery, DiffView, GraphDetail, GraphId, ImpactRequest, ListQuery, Page,
+    RegisterReply, RegisterRequest, SourcesRequest, StaleView,
 };
 use crate::engine::{Foreseen, Registration};
-use crate::store::{GraphRow, History};
+use crate::store::{GraphRow, History, StoreError};
 use databuild_core::decide::{Impact, Refusal};
 use databuild_core::graph::diff;
 use databuild_core::graph::{parse_file, Graph};
+use databuild_core::ids::Seq;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -64,9 +66,73 @@ pub fn id(context: &impl Context) -> GraphId {
     GraphId { graph }
 }
 
-/// A registered graph by the beginning of its digest.
+/// Registrations of graphs, newest first.
+///
+/// # Errors
+/// A bad query.
+pub async fn list(context: &impl Context, query: ListQuery) -> Result<Page<api::GraphRow>, AppError> {
+    let before = cursor::<u64>(query.cursor.as_deref())?.map(Seq);
+    let limit = limit(query.limit)?;
+    let listed = context.slow(move |backend, reader| {
+        let found = reader.graphs(before, limit)?;
+        let rows = found.value;
+        let next = rows.last().filter(|_| rows.len() == limit).map(|row| row.seq.0.to_string());
+        let data = rows.into_iter().map(|graph| row(backend, reader, &graph)).collect::<Result<_, _>>()?;
+        Ok(Page { data, next, seq: found.last_seq.0 })
+    });
+    listed.await
+}
+
+/// A registered graph, with what is in it.
+///
+/// # Errors
+/// No such graph.
+pub async fn detail(context: &impl Context, id: String) -> Result<GraphDetail, AppError> {
+    let found = context.quick(move |backend, reader| {
+        let graph = find(reader, &id)?;
+        let content = reader.content(&graph.id.0)?;
+        let content = content.ok_or_else(|| AppError::not_found("graph_not_found", "graph", &id))?;
+        let file: serde_json::Value = serde_json::from_slice(&content).unwrap_or_default();
+        let names = |part: &str, name: &str| {
+            let all = file[part].as_array().into_iter().flatten();
+            all.filter_map(|one| one[name].as_str().map(str::to_owned)).collect()
+        };
+        Ok(GraphDetail {
+            jobs: names("jobs", "label"),
+            datasets: names("datasets", "name"),
+            graph: row(backend, reader, &graph)?,
+            seq: backend.engine.snapshot().state.seq().0,
+        })
+    });
+    found.await
+}
+
+fn row(backend: &Backend, reader: &dyn History, graph: &GraphRow) -> Result<api::GraphRow, AppError> {
+    let snapshot = backend.engine.snapshot();
+    let current = snapshot.state.followed().is_some_and(|followed| followed.id == graph.id);
+    let by = match reader.event(graph.seq) {
+        Ok(found) => found.value.and_then(|record| record.origin.actor.name().map(str::to_owned)),
+        Err(StoreError::ArchiveMissing { .. }) => None,
+        Err(error) => return Err(error.into()),
+    };
+    let (number, id, at) = (graph.seq.0, graph.id.to_string(), graph.at.to_string());
+    Ok(api::GraphRow { number, id, at, by, current })
+}
+
+/// A registered graph by the beginning of its digest, by the number of its registration, or the `latest`.
 fn find(reader: &dyn History, id: &str) -> Result<GraphRow, AppError> {
     let unknown = || AppError::not_found("graph_not_found", "graph", id);
+    let newest = |before| Ok::<_, AppError>(reader.graphs(before, 1)?.value.into_iter().next());
+    if id == "latest" {
+        return newest(None)?.ok_or_else(unknown);
+    }
+    if let Some(number) = id.parse().ok().map(Seq) {
+        let numbered = newest(Some(number.next()))?.filter(|graph| graph.seq == number);
+        // A digest may have no letter at its beginning.
+        if let Some(graph) = numbered {
+            return Ok(graph);
+        }
+    }
     let plausible = id.len() >= 4 && id.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
     if !plausible {
         return Err(unknown());
@@ -141,7 +207,7 @@ pub async fn diff(context: &impl Context, query: DiffQuery) -> Result<DiffView, 
 
 /// The graph that was registered before another one.
 fn before(reader: &dyn History, head: &GraphRow) -> Result<GraphRow, AppError> {
-    let rows = reader.graphs(MOST_LOOKED_AT)?.value;
+    let rows = reader.graphs(None, MOST_LOOKED_AT)?.value;
     let before = rows.into_iter().find(|row| row.seq < head.seq && row.id != head.id);
     before.ok_or_else(|| {
         AppError::new("graph_not_found", "no other graph was registered before this one: name a base")

@@ -1,19 +1,19 @@
 //! Dynamic keys.
 
 use super::context::Context;
-use super::words::{cursor, limit};
+use super::words::{cursor, limit, part};
 use super::AppError;
-use crate::api::{KeyRow, KeySpaceRow, KeysQuery, KeysReply, KeysRequest, Page};
+use crate::api::{KeyRow, KeySpaceRow, KeysQuery, KeysReply, KeysRequest, ListQuery, Page};
 use crate::engine::CommandError;
 use databuild_core::decide::{self, Input, KeyCounts, KeyRequest, Refusal, Reply};
 use databuild_core::range_set::Key;
 use databuild_core::state::State;
 
-/// All dynamic key spaces.
+/// Dynamic key spaces.
 ///
 /// # Errors
-/// No graph is registered.
-pub fn spaces(context: &impl Context) -> Result<Page<KeySpaceRow>, AppError> {
+/// No graph is registered, or a bad query.
+pub fn spaces(context: &impl Context, query: &ListQuery) -> Result<Page<KeySpaceRow>, AppError> {
     let state = &context.backend().engine.snapshot().state;
     let Some(registered) = state.followed() else {
         return Err(AppError::new("no_graph", "no graph is registered yet"));
@@ -32,8 +32,8 @@ pub fn spaces(context: &impl Context) -> Result<Page<KeySpaceRow>, AppError> {
             dimensions: holders.into_iter().map(dimension).collect(),
         }
     };
-    let data = graph.dynamic_spaces().into_iter().map(row).collect();
-    Ok(Page { data, next: None, seq: state.seq().0 })
+    let rows = graph.dynamic_spaces().into_iter().map(row);
+    part(rows, query.limit, query.cursor.as_deref(), state.seq().0)
 }
 
 /// The keys of one space, in the order in which they first came.

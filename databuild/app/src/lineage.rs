@@ -59,7 +59,7 @@ fn graph_such_that<T>(
     find: impl Fn(&str, &GraphFile) -> Option<T>,
 ) -> Result<Option<(GraphRow, T)>, StoreError> {
     let mut seen: BTreeSet<GraphId> = BTreeSet::new();
-    for row in reader.graphs(SEARCHED)?.value {
+    for row in reader.graphs(None, SEARCHED)?.value {
         if !seen.insert(row.id.clone()) {
             continue;
         }

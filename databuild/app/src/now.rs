@@ -60,8 +60,10 @@ fn state_of(
     answer.running =
         running.into_iter().take(MOST).map(|run| live(state, reader, run)).collect::<Result<_, _>>()?;
     (answer.waiting, answer.waiting_total) = work_that_waits(&snapshot, reader, now, &waiting)?;
-    let open =
-        reader.wants(&WantFilter { state: Some(WantState::Open), before: None, limit: MAX_ROWS })?.value.rows;
+    let open = reader
+        .wants(&WantFilter { state: Some(WantState::Open), source: None, before: None, limit: MAX_ROWS })?
+        .value
+        .rows;
     let is_late = |row: &&store::WantRow| row.due_at.is_some_and(|due| due < now);
     answer.wants_total = state.wants().len() as u64;
     answer.late_total = open.iter().filter(is_late).count() as u64;

@@ -2,13 +2,16 @@
 
 use super::context::{Backend, Context};
 use super::held;
-use super::words::{cursor, limit, word};
+use super::words::{cursor, limit, part, word};
 use super::AppError;
-use crate::api::{DatasetSummary, Page, PartitionRow, PartitionState, PartitionsQuery};
+use crate::api::{
+    DatasetOrder, DatasetSummary, DatasetsQuery, Page, PartitionRow, PartitionState, PartitionsQuery,
+};
 use databuild_core::graph::{Dataset, DatasetIx};
 use databuild_core::mapping::Edge;
 use databuild_core::partition_set::{Order, PartitionKey, PartitionSet};
 use databuild_core::state::{Counts, Standing, State, Verdict};
+use std::cmp::Reverse;
 
 /// References shown for one group of a plan.
 const MOST_REFERENCES: usize = 20;
@@ -20,42 +23,96 @@ const MOST_REFERENCES: usize = 20;
 pub fn state_now(backend: &Backend) -> Result<State, AppError> {
     let mut state = State::clone(&backend.engine.snapshot().state);
     if state.followed().is_none() {
-        return Err(AppError::new("no_graph", "no graph is registered yet"));
+        return Err(no_graph());
     }
     state.advance(crate::os::now());
     Ok(state)
 }
 
-/// Counts of all datasets.
+fn no_graph() -> AppError {
+    AppError::new("no_graph", "no graph is registered yet")
+}
+
+/// Datasets with their counts.
 ///
 /// # Errors
-/// No graph is registered.
-pub async fn datasets(context: &impl Context) -> Result<Page<DatasetSummary>, AppError> {
-    let counted = context.slow(|backend, _| {
+/// No graph is registered, or a bad query.
+pub async fn datasets(
+    context: &impl Context,
+    query: DatasetsQuery,
+) -> Result<Page<DatasetSummary>, AppError> {
+    let with: Option<PartitionState> = word("bad_state", query.state.as_deref())?;
+    let order: Option<DatasetOrder> = word("bad_query", query.sort.as_deref())?;
+    let counted = context.slow(move |backend, _| {
         let mut state = state_now(backend)?;
-        let seq = state.seq().0;
-        Ok(Page { data: summaries(&mut state), next: None, seq })
+        let mut found = summaries(&mut state);
+        found.retain(|row| {
+            query.search.as_ref().is_none_or(|text| row.dataset.contains(text.as_str()))
+                && query.external.is_none_or(|external| row.external == external)
+                && with.is_none_or(|with| in_state(row, with) > 0)
+        });
+        found.sort_by_key(|row| Reverse(rank(row, order.unwrap_or(DatasetOrder::Name))));
+        part(found.into_iter(), query.limit, query.cursor.as_deref(), state.seq().0)
     });
     counted.await
 }
 
-/// Partitions of a reference, in the order of their keys.
+/// All datasets with their counts, by name, for who looks for some or counts them by rules of its own.
 ///
 /// # Errors
-/// There is no reference, or it cannot be resolved.
+/// No graph is registered.
+pub async fn all_datasets(context: &impl Context) -> Result<Page<DatasetSummary>, AppError> {
+    let counted = context.slow(move |backend, _| {
+        let mut state = state_now(backend)?;
+        Ok(Page { data: summaries(&mut state), next: None, seq: state.seq().0 })
+    });
+    counted.await
+}
+
+/// How many partitions of a dataset are in a state, as far as counts tell.
+fn in_state(row: &DatasetSummary, state: PartitionState) -> u64 {
+    match state {
+        PartitionState::Current | PartitionState::Empty => row.current,
+        PartitionState::Behind => row.behind,
+        PartitionState::Missing => row.missing,
+        PartitionState::Building => row.building,
+        PartitionState::Stale => row.stale,
+        PartitionState::Failed => row.failed,
+        PartitionState::LeftOut => row.left_out,
+    }
+}
+
+/// What comes first has more of it. Datasets stand by name already.
+fn rank(row: &DatasetSummary, order: DatasetOrder) -> u64 {
+    match order {
+        DatasetOrder::Name => 0,
+        DatasetOrder::Total => row.total,
+        DatasetOrder::Missing => row.missing,
+        DatasetOrder::Stale => row.stale,
+        DatasetOrder::Failed => row.failed,
+        DatasetOrder::Building => row.building,
+    }
+}
+
+/// Partitions of a reference, in the order of their keys; without one of all datasets, by name.
+///
+/// # Errors
+/// The reference cannot be resolved, or a bad query.
 pub async fn list(context: &impl Context, query: PartitionsQuery) -> Result<Page<PartitionRow>, AppError> {
     let listed = context.slow(move |backend, reader| {
         let mut state = state_now(backend)?;
-        let reference = query.reference.ok_or_else(|| {
-            let message = "name a dataset: ?ref=DATASET; counts of all are at /api/v1/datasets";
-            AppError::new("no_reference", message)
-        })?;
         let wanted: Option<PartitionState> = word("bad_state", query.state.as_deref())?;
-        let skip: usize = cursor(query.cursor.as_deref())?.unwrap_or(0);
         let limit = limit(query.limit)?;
-        let (ix, set) = state.resolve_readable(&reference)?;
         let seq = state.seq().0;
-        let (mut data, more) = rows(&mut state, ix, &set, wanted, skip, limit);
+        let (mut data, next) = match query.reference {
+            Some(reference) => {
+                let skip: usize = cursor(query.cursor.as_deref())?.unwrap_or(0);
+                let (ix, set) = state.resolve_readable(&reference)?;
+                let (data, more) = rows(&mut state, ix, &set, wanted, skip, limit);
+                (data, more.then(|| (skip + limit).to_string()))
+            }
+            None => rows_of_all(&mut state, wanted, query.cursor.as_deref(), limit)?,
+        };
         let there: Vec<&mut PartitionRow> = data
             .iter_mut()
             .filter(|row| !matches!(row.state, PartitionState::Missing | PartitionState::LeftOut))
@@ -63,9 +120,63 @@ pub async fn list(context: &impl Context, query: PartitionsQuery) -> Result<Page
         let names: Vec<&str> = there.iter().map(|row| row.partition.as_str()).collect();
         let warnings = held::warnings(&state, reader, &names)?;
         there.into_iter().zip(warnings).for_each(|(row, warnings)| row.warnings = warnings);
-        Ok(Page { data, next: more.then(|| (skip + limit).to_string()), seq })
+        Ok(Page { data, next, seq })
     });
     listed.await
+}
+
+/// Rows of all datasets, one after the other. A cursor is a dataset and how many of its rows were told: `12@daily`.
+fn rows_of_all(
+    state: &mut State,
+    wanted: Option<PartitionState>,
+    from: Option<&str>,
+    limit: usize,
+) -> Result<(Vec<PartitionRow>, Option<String>), AppError> {
+    let from: Option<Place> = cursor(from)?;
+    let all = state.graph().datasets();
+    let mut datasets: Vec<(DatasetIx, String)> =
+        all.map(|(ix, dataset)| (ix, dataset.name.clone())).collect();
+    datasets.sort_by(|(_, one), (_, other)| one.cmp(other));
+    let mut found: Vec<PartitionRow> = Vec::new();
+    for (ix, name) in datasets {
+        let skip = match &from {
+            Some(Place { dataset, .. }) if name < *dataset => continue,
+            Some(Place { dataset, skip }) if name == *dataset => *skip,
+            _ => 0,
+        };
+        let left = limit - found.len();
+        if left == 0 {
+            return Ok((found, Some(Place { skip, dataset: name }.to_string())));
+        }
+        let (_, set) = state.resolve_readable(&name)?;
+        let (rows, more) = rows(state, ix, &set, wanted, skip, left);
+        found.extend(rows);
+        if more {
+            return Ok((found, Some(Place { skip: skip + left, dataset: name }.to_string())));
+        }
+    }
+    Ok((found, None))
+}
+
+/// Where a list of all partitions goes on.
+struct Place {
+    skip: usize,
+    dataset: String,
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}@{}", self.skip, self.dataset)
+    }
+}
+
+impl std::str::FromStr for Place {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Place, ()> {
+        let (skip, dataset) = text.split_once('@').ok_or(())?;
+        Ok(Place { skip: skip.parse().map_err(|_| ())?, dataset: dataset.to_owned() })
+    }
 }
 
 /// State and reason of one partition by itself, whatever is upstream.

@@ -2,9 +2,11 @@
 
 use super::context::Context;
 use super::partitions::shortened;
-use super::words::{class, instant, refresh};
+use super::words::{class, instant, part, refresh};
 use super::{estimate, wants, AppError};
-use crate::api::{ApplyPlan, Estimate, Page, PlanGroup, PlanRequest, PlanSummary, PlanView, WantDetail};
+use crate::api::{
+    ApplyPlan, Estimate, ListQuery, Page, PlanGroup, PlanRequest, PlanSummary, PlanView, WantDetail,
+};
 use crate::engine::Created;
 use databuild_core::decide::{self, ApplyRequest};
 use databuild_core::event::{PlanCreated, PlanRow, PlanRowKind, RequestKey};
@@ -54,11 +56,14 @@ pub async fn create(
 }
 
 /// Plans that are kept, newest first.
-pub fn list(context: &impl Context) -> Page<PlanSummary> {
+///
+/// # Errors
+/// A bad query.
+pub fn list(context: &impl Context, query: &ListQuery) -> Result<Page<PlanSummary>, AppError> {
     let state = &context.backend().engine.snapshot().state;
     let now = crate::os::now();
-    let data = state.plans().values().rev().map(|saved| summary(saved, now)).collect();
-    Page { data, next: None, seq: state.seq().0 }
+    let rows = state.plans().values().rev().map(|saved| summary(saved, now));
+    part(rows, query.limit, query.cursor.as_deref(), state.seq().0)
 }
 
 /// A plan that is kept, as it was shown.

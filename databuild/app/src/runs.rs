@@ -1,21 +1,23 @@
 //! Runs and their attempts.
 
 use super::context::{Backend, Context};
-use super::words::{cursor, limit, page, word};
+use super::words::{canceled, cursor, limit, page, word};
 use super::{checks, history, waits, AppError};
 use crate::api::{
-    AttemptRow, Page, ReproducedOutput, ReproductionQuery, ReproductionView, RunDetail, RunRow, RunsQuery,
-    WhyWork,
+    AttemptRow, BlockReason, Canceled, Lease, Page, ReproducedOutput, ReproductionQuery, ReproductionView,
+    RunDetail, RunRow, RunsQuery, StateChange, WhyWork,
 };
 use crate::engine::{parse_request, reproduce, OutputFile, Reproduction, Request};
 use crate::executor::{AttemptName, Text};
-use crate::store::{History, RunFilter, RunState};
+use crate::store::{AttemptState, History, RunFilter, RunState, RunWithAttempts};
 use databuild_core::decide::job_called;
+use databuild_core::event::OutcomeKind;
 use databuild_core::graph::Graph;
 use databuild_core::ids::RunId;
-use databuild_core::state::Making;
+use databuild_core::state::{Making, Phase};
 use databuild_core::symbols::Symbols;
 use databuild_core::word::Word as _;
+use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -24,7 +26,10 @@ const MOST_REQUEST: u64 = 32 << 20;
 
 /// The id of a run as people write it.
 pub fn parse(id: &str) -> Result<RunId, AppError> {
-    id.parse().map_err(|_| AppError::not_found("run_not_found", "run", id))
+    let cure = "write it as r12";
+    let bad = || AppError::BadId { code: "invalid_run_id", noun: "run", id: id.to_owned(), cure };
+    // No run has the number 0.
+    id.parse().ok().filter(|run| *run != RunId(0)).ok_or_else(bad)
 }
 
 /// Runs, newest first.
@@ -52,21 +57,19 @@ pub async fn list(context: &impl Context, query: RunsQuery) -> Result<Page<RunRo
 /// # Errors
 /// No such run.
 pub async fn get(context: &impl Context, id: RunId) -> Result<RunDetail, AppError> {
-    context.quick(move |_, reader| detail(reader, id)).await
+    context.quick(move |backend, reader| detail(backend, reader, id)).await
 }
 
-/// Stops a run.
+/// Stops a run. That it is over is no error.
 ///
 /// # Errors
-/// No such run, or it has ended.
-pub async fn cancel(context: &impl Context, id: RunId) -> Result<RunDetail, AppError> {
+/// No such run.
+pub async fn cancel(context: &impl Context, id: RunId) -> Result<Canceled<RunDetail>, AppError> {
     let done = context.backend().engine.cancel_run(id).await;
-    let answer = context.quick(move |_, reader| match done {
-        Ok(_) => detail(reader, id),
-        Err(error) => {
-            let state = || Ok(history::run(reader, id)?.value.0.run.state.word());
-            Err(AppError::of_command(error, ("run_ended", "run"), id, state))
-        }
+    let answer = context.quick(move |backend, reader| {
+        let found = || Ok(history::run(reader, id)?.value.0.run.state == RunState::Canceled);
+        let outcome = canceled(done.map(|_| ()), found)?;
+        Ok(Canceled { outcome, of: detail(backend, reader, id)? })
     });
     answer.await
 }
@@ -196,7 +199,7 @@ fn row(run: crate::store::RunRow) -> RunRow {
         partition: run.partition,
         partitions: run.partitions,
         state: run.state.word().to_owned(),
-        attempts: run.attempts,
+        attempt_count: run.attempts,
         created_at: run.created_at.to_string(),
         ended_at: run.ended_at.map(|at| at.to_string()),
         message: run.message,
@@ -207,6 +210,7 @@ fn row(run: crate::store::RunRow) -> RunRow {
 fn attempt(attempt: crate::store::AttemptRow) -> AttemptRow {
     let wall_ms = wall_ms(&attempt);
     AttemptRow {
+        id: attempt.id.to_string(),
         number: attempt.id.number,
         state: attempt.state.word().to_owned(),
         outcome: attempt.outcome.map(|outcome| outcome.word().to_owned()),
@@ -229,14 +233,80 @@ fn wall_ms(attempt: &crate::store::AttemptRow) -> Option<u64> {
     attempt.wall_ms.filter(|ms| !nothing_ran && *ms < ended / 2)
 }
 
-fn detail(reader: &dyn History, id: RunId) -> Result<RunDetail, AppError> {
+/// Where a run stood, first to last, as its attempts tell.
+fn state_history(run: &RunWithAttempts) -> Vec<StateChange> {
+    let mut changes: Vec<(RunState, Timestamp)> = Vec::new();
+    let over = run.run.ended_at.map(|at| (run.run.state, at));
+    for (place, attempt) in run.attempts.iter().enumerate() {
+        changes.push((RunState::Leased, attempt.leased_at));
+        changes.extend(attempt.started_at.map(|at| (RunState::Running, at)));
+        let is_last = place + 1 == run.attempts.len();
+        let between = match attempt.outcome {
+            Some(OutcomeKind::MissingInput) => RunState::Suspended,
+            _ => RunState::RetryWait,
+        };
+        // What follows the last one is the end of the run, or what the run says itself.
+        if !is_last || over.is_none() && run.run.state == between {
+            changes.extend(attempt.ended_at.map(|at| (between, at)));
+        }
+    }
+    changes.extend(over);
+    let mut from: Option<RunState> = None;
+    let mut told = Vec::new();
+    for (to, at) in changes {
+        let before = from.replace(to).map(|from| from.word().to_owned());
+        told.push(StateChange { from: before, to: to.word().to_owned(), at: at.to_string() });
+    }
+    told
+}
+
+/// What keeps a run from being done.
+fn block_reason(state: RunState) -> BlockReason {
+    match state {
+        RunState::Leased => BlockReason::Leased,
+        RunState::Running => BlockReason::Running,
+        RunState::RetryWait => BlockReason::RetryWait,
+        RunState::Suspended => BlockReason::Suspended,
+        RunState::Completed | RunState::Failed | RunState::Canceled => BlockReason::Terminal,
+    }
+}
+
+/// Who has the attempt that is under way.
+fn lease(attempts: &[crate::store::AttemptRow]) -> Option<Lease> {
+    let attempt = attempts.last().filter(|attempt| attempt.state != AttemptState::Ended)?;
+    Some(Lease {
+        owner: "runner".to_owned(),
+        attempt: attempt.id.to_string(),
+        acquired_at: attempt.leased_at.to_string(),
+        updated_at: attempt.started_at.unwrap_or(attempt.leased_at).to_string(),
+        expires_at: None,
+    })
+}
+
+fn detail(backend: &Backend, reader: &dyn History, id: RunId) -> Result<RunDetail, AppError> {
     let history::Found { value: (run, checks), archive, seq } = history::run(reader, id)?;
+    let state = &backend.engine.snapshot().state;
+    let live = state.runs().get(&id);
+    let due = live.and_then(|live| match live.phase {
+        Phase::RetryWait(until) => Some(until),
+        _ => None,
+    });
+    let wants = live.and_then(|live| Some((state.current_job(live)?, live)));
+    let wants =
+        wants.map(|(job, live)| state.holders_of(job, &live.set).map(|want| want.id.to_string()).collect());
+    let lease = lease(&run.attempts);
     Ok(RunDetail {
         archive,
         checks: checks.into_iter().map(checks::row).collect(),
         graph: run.run.graph.to_string(),
         params: run.run.params.clone(),
-        attempts_detail: run.attempts.into_iter().map(attempt).collect(),
+        current_attempt: lease.as_ref().map(|lease| lease.attempt.clone()),
+        scheduled_at: due.unwrap_or(run.run.created_at).to_string(),
+        state_history: state_history(&run),
+        lease,
+        block_reason: block_reason(run.run.state),
+        wants: wants.unwrap_or_default(),
+        attempts: run.attempts.into_iter().map(attempt).collect(),
         run: row(run.run),
         seq: seq.0,
     })
@@ -245,9 +315,7 @@ fn detail(reader: &dyn History, id: RunId) -> Result<RunDetail, AppError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::AttemptState;
     use databuild_core::ids::AttemptId;
-    use jiff::Timestamp;
 
     #[test]
     fn an_attempt_without_a_process_has_no_duration() {
@@ -280,5 +348,71 @@ mod tests {
         for (wall, code, shown) in cases {
             assert_eq!(wall_ms(&row(wall, code)), shown, "{wall:?} {code:?}");
         }
+    }
+
+    #[test]
+    fn where_a_run_stood_is_told_by_its_attempts() {
+        let at =
+            |second: i8| jiff::civil::date(2026, 1, 2).at(0, 0, second, 0).in_tz("UTC").unwrap().timestamp();
+        let attempt = |number, times: [Option<i8>; 3], outcome| crate::store::AttemptRow {
+            id: AttemptId { run: RunId(1), number },
+            state: if times[2].is_some() { AttemptState::Ended } else { AttemptState::Running },
+            outcome,
+            pid: None,
+            leased_at: at(times[0].unwrap()),
+            started_at: times[1].map(at),
+            ended_at: times[2].map(at),
+            exit_code: None,
+            wall_ms: None,
+            cpu_ms: None,
+            max_rss_kb: None,
+            message: String::new(),
+            inputs: 0,
+            lease_seq: databuild_core::ids::Seq(1),
+        };
+        let run = |state, ended: Option<i8>, attempts| RunWithAttempts {
+            run: crate::store::RunRow {
+                id: RunId(1),
+                job: "//:make".to_owned(),
+                partition: "daily".to_owned(),
+                partitions: 1,
+                graph: databuild_core::ids::GraphId("g".to_owned()),
+                state,
+                attempts: 0,
+                created_at: at(0),
+                ended_at: ended.map(at),
+                message: String::new(),
+                params: Default::default(),
+                trial: None,
+            },
+            attempts,
+        };
+        let told = |run| {
+            let words = state_history(&run).into_iter().map(|change| {
+                assert_eq!(change.from.is_none(), change.to == "leased" && change.at == at(0).to_string());
+                format!("{} {}", change.to, &change.at[17..19])
+            });
+            words.collect::<Vec<_>>().join(", ")
+        };
+        let failed = attempt(1, [Some(0), Some(1), Some(2)], Some(OutcomeKind::Failure));
+        let needs = attempt(2, [Some(3), None, Some(4)], Some(OutcomeKind::MissingInput));
+        let good = attempt(3, [Some(5), Some(6), Some(7)], Some(OutcomeKind::Success));
+        let all = vec![failed.clone(), needs, good.clone()];
+        assert_eq!(
+            told(run(RunState::Completed, Some(8), all.clone())),
+            "leased 00, running 01, retry_wait 02, leased 03, suspended 04, leased 05, running 06, completed 08"
+        );
+        // Its outputs are being published.
+        assert!(told(run(RunState::Running, None, all)).ends_with("running 06"));
+        assert_eq!(
+            told(run(RunState::RetryWait, None, vec![failed.clone()])),
+            "leased 00, running 01, retry_wait 02"
+        );
+        assert_eq!(told(run(RunState::Failed, Some(2), vec![failed])), "leased 00, running 01, failed 02");
+        assert_eq!(lease(&[good]), None);
+        let live = attempt(1, [Some(0), Some(1), None], None);
+        let lease = lease(&[live]).unwrap();
+        assert_eq!((lease.owner.as_str(), lease.attempt.as_str()), ("runner", "r1-1"));
+        assert_eq!((lease.acquired_at, lease.updated_at), (at(0).to_string(), at(1).to_string()));
     }
 }

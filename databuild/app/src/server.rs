@@ -2,10 +2,11 @@
 
 use super::context::Context;
 use super::{partitions, AppError};
-use crate::api::{GraphInfo, ServerStatus, SlotsRequest};
+use crate::api::{GraphInfo, ServerStatus, SlotsRequest, Stats, Tally};
 use crate::executor::MemoryLimits;
 use databuild_core::decide::Input;
 use databuild_core::state::State;
+use databuild_core::word::Word as _;
 
 /// What the server is, has and does.
 ///
@@ -57,6 +58,44 @@ pub async fn status(context: &impl Context) -> Result<ServerStatus, AppError> {
         // Whoever serves this knows them.
         reads: Vec::new(),
     })
+}
+
+/// How many runs, wants and partitions there are, by state.
+///
+/// # Errors
+/// The history cannot be read.
+pub async fn stats(context: &impl Context) -> Result<Stats, AppError> {
+    let told = context.slow(|backend, reader| {
+        let found = reader.counts()?;
+        let (mut runs, mut wants, mut partitions) = <(Tally, Tally, Tally)>::default();
+        for ((_, state), count) in found.value.runs {
+            add(&mut runs, state.word(), count);
+        }
+        for (state, count) in found.value.wants {
+            add(&mut wants, state.word(), count);
+        }
+        let mut state = State::clone(&backend.engine.snapshot().state);
+        state.advance(crate::os::now());
+        for row in partitions::summaries(&mut state) {
+            let counts = [
+                ("current", row.current),
+                ("behind", row.behind),
+                ("missing", row.missing),
+                ("stale", row.stale),
+                ("building", row.building),
+                ("failed", row.failed),
+                ("left_out", row.left_out),
+            ];
+            counts.into_iter().for_each(|(state, count)| add(&mut partitions, state, count));
+        }
+        Ok(Stats { runs, wants, partitions, seq: found.last_seq.0 })
+    });
+    told.await
+}
+
+fn add(tally: &mut Tally, state: &str, count: u64) {
+    tally.total += count;
+    *tally.by_state.entry(state.to_owned()).or_default() += count;
 }
 
 /// How many attempts may run at once.

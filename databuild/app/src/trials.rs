@@ -5,11 +5,14 @@ mod rerun;
 mod sample;
 
 use super::context::Context;
+use super::words::{canceled, part};
 use super::{garbage, AppError};
-use crate::api::{CreateTrial, Digests, Page, TrialArm, TrialDetail, TrialQuery, TrialResult, TrialRow};
+use crate::api::{
+    Canceled, CreateTrial, Digests, ListQuery, Page, TrialArm, TrialDetail, TrialQuery, TrialResult, TrialRow,
+};
 use crate::engine::Created;
 use databuild_core::decide::{Input, TrialRequest};
-use databuild_core::event::{self, RequestKey, TrialKind};
+use databuild_core::event::{self, RequestKey, TrialKind, TrialOutcome};
 use databuild_core::ids::TrialId;
 use databuild_core::state::{Arm, State, Trial};
 use databuild_core::word::Word as _;
@@ -51,11 +54,14 @@ pub async fn create(
     Ok(Created { made: get_now(context, made)?, repeated })
 }
 
-/// All trials that are kept, newest first.
-pub fn list(context: &impl Context) -> Page<TrialRow> {
+/// Trials that are kept, newest first.
+///
+/// # Errors
+/// A bad query.
+pub fn list(context: &impl Context, query: &ListQuery) -> Result<Page<TrialRow>, AppError> {
     let state = &context.backend().engine.snapshot().state;
-    let data = state.trials().values().rev().map(|trial| row(trial)).collect();
-    Page { data, next: None, seq: state.seq().0 }
+    let rows = state.trials().values().rev().map(|trial| row(trial));
+    part(rows, query.limit, query.cursor.as_deref(), state.seq().0)
 }
 
 /// A trial, at its end if that comes as soon as the query says.
@@ -71,13 +77,15 @@ pub async fn get(context: &impl Context, id: TrialId, query: &TrialQuery) -> Res
     get_now(context, id)
 }
 
-/// Gives a trial up, with its runs.
+/// Gives a trial up, with its runs. That it is over is no error.
 ///
 /// # Errors
-/// There is no such trial, or it has ended.
-pub async fn cancel(context: &impl Context, id: TrialId) -> Result<TrialDetail, AppError> {
-    context.backend().engine.submit(Input::CancelTrial(id)).await?;
-    get_now(context, id)
+/// There is no such trial.
+pub async fn cancel(context: &impl Context, id: TrialId) -> Result<Canceled<TrialDetail>, AppError> {
+    let done = context.backend().engine.submit(Input::CancelTrial(id)).await;
+    let found = || Ok(get_now(context, id)?.trial.state == TrialOutcome::Canceled.word());
+    let outcome = canceled(done.map(|_| ()), found)?;
+    Ok(Canceled { outcome, of: get_now(context, id)? })
 }
 
 fn get_now(context: &impl Context, id: TrialId) -> Result<TrialDetail, AppError> {

@@ -5,7 +5,7 @@
 
 use super::waits::Waiting;
 use super::why::Obstacle;
-use crate::api::{NodeKind, PartitionState};
+use crate::api::{BlockReason, Cancel, DatasetOrder, NodeKind, PartitionState};
 use crate::errors::Kind;
 use crate::store::{AttemptState, RunState, WantState};
 use databuild_core::event::{
@@ -71,6 +71,9 @@ pub fn all() -> Vec<Meaning> {
         reasons(),
         of::<Obstacle>(),
         of::<Waiting>(),
+        of::<BlockReason>(),
+        of::<Cancel>(),
+        of::<DatasetOrder>(),
     ];
     words.into_iter().flatten().collect()
 }

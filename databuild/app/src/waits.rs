@@ -3,7 +3,7 @@
 use super::history;
 use super::why::assigned;
 use super::AppError;
-use crate::api::{Blocker, Holder, WhyWork};
+use crate::api::{BlockReason, Blocker, Holder, WhyWork};
 use crate::engine::Snapshot;
 use crate::store::{History, StoreError};
 use databuild_core::amounts::{are, clock, count};
@@ -57,6 +57,34 @@ words! {
     }
 }
 
+impl Waiting {
+    /// The same in a word of those that runs have.
+    fn reason(self) -> Option<BlockReason> {
+        Some(match self {
+            Waiting::Ready => return None,
+            Waiting::Running | Waiting::Publishing | Waiting::Canceling => BlockReason::Running,
+            Waiting::Starting => BlockReason::Leased,
+            Waiting::Backoff => BlockReason::RetryWait,
+            Waiting::Suspended => BlockReason::Suspended,
+            Waiting::Slots
+            | Waiting::Pool
+            | Waiting::Memory
+            | Waiting::Limit
+            | Waiting::Rate
+            | Waiting::Paused
+            | Waiting::Behind
+            | Waiting::Upstream
+            | Waiting::Log
+            | Waiting::NoRunner => BlockReason::Scheduled,
+        })
+    }
+}
+
+/// What keeps from being done what waits for something, or is over as `kind` says.
+fn block_reason(kind: &str) -> Option<BlockReason> {
+    Waiting::of_word(kind).map_or(Some(BlockReason::Terminal), Waiting::reason)
+}
+
 /// Holders of places that an answer names.
 const MOST_HOLDERS: usize = 20;
 /// Holders that a message names.
@@ -72,13 +100,15 @@ pub fn want(snapshot: &Snapshot, reader: &dyn History, id: WantId) -> Result<Why
     if let Some(want) = snapshot.state.wants().get(&id) {
         let now = crate::os::now();
         let found = of_want(&snapshot.state, snapshot.capacity(), now, want);
+        let blocker = match unrecorded(snapshot) {
+            Some(blocker) => blocker,
+            None => told(snapshot, reader, now, &found)?,
+        };
         return Ok(WhyWork {
             id: id.to_string(),
             state: "open".to_owned(),
-            blocker: match unrecorded(snapshot) {
-                Some(blocker) => blocker,
-                None => told(snapshot, reader, now, &found)?,
-            },
+            block_reason: block_reason(&blocker.kind),
+            blocker,
             causes: want.causes.clone(),
             seq: snapshot.state.seq().0,
         });
@@ -89,6 +119,7 @@ pub fn want(snapshot: &Snapshot, reader: &dyn History, id: WantId) -> Result<Why
     Ok(WhyWork {
         id: id.to_string(),
         state: state.to_owned(),
+        block_reason: Some(BlockReason::Terminal),
         blocker: over(state, want.ended_at, want.causes.first()),
         causes: want.causes,
         seq: found.seq.0,
@@ -116,7 +147,8 @@ pub fn run(snapshot: &Snapshot, reader: &dyn History, id: RunId) -> Result<WhyWo
         }
         None => (over(state, row.ended_at, causes.first()), found.seq),
     };
-    Ok(WhyWork { id: id.to_string(), state: state.to_owned(), blocker, causes, seq: seq.0 })
+    let block_reason = block_reason(&blocker.kind);
+    Ok(WhyWork { id: id.to_string(), state: state.to_owned(), block_reason, blocker, causes, seq: seq.0 })
 }
 
 /// Of all work, while the log takes no events: nothing that happens counts until it does.
@@ -448,6 +480,18 @@ mod tests {
         assert_eq!((told.kind.as_str(), told.message.as_str()), ("log", message));
         assert_eq!(told.since.as_deref(), Some("2024-12-31T00:00:00Z"));
         assert_eq!(unrecorded(&Snapshot { unrecorded: None, ..snapshot }), None);
+    }
+
+    #[test]
+    fn each_reason_is_that_of_something_and_what_is_over_is_terminal() {
+        let reasons: Vec<_> = Waiting::ALL.iter().filter_map(|waiting| waiting.reason()).collect();
+        for reason in BlockReason::ALL.iter().filter(|reason| **reason != BlockReason::Terminal) {
+            assert!(reasons.contains(reason), "{reason:?}");
+        }
+        assert_eq!(block_reason("ready"), None);
+        for ended in ["completed", "failed", "canceled", "satisfied", "expired"] {
+            assert_eq!(block_reason(ended), Some(BlockReason::Terminal));
+        }
     }
 
     #[test]

@@ -3,21 +3,24 @@
 use super::context::{Backend, Context};
 use super::progress::Lines;
 use super::scope::{by_job, Scope};
-use super::words::{class, cursor, instant, limit, page, refresh, word};
+use super::words::{canceled, class, cursor, instant, limit, page, refresh, word};
 use super::{history, waits, AppError};
 use crate::api::{
-    CreateWant, InvokeJob, JobProgress, Page, PrioritizeWant, Progress, ProgressAnswer, ProgressQuery,
-    WantDetail, WantRow, WantsQuery, WhyWork,
+    Canceled, CreateWant, CreateWants, InvokeJob, JobProgress, Page, PrioritizeWant, Progress,
+    ProgressAnswer, ProgressQuery, WantDetail, WantRow, WantsQuery, WhyWork,
 };
 use crate::engine::Created;
 use crate::store::{self, History, StoreError, WantFilter, WantState};
 use databuild_core::decide::{Input, InvokeRequest, WantRequest};
 use databuild_core::event::RequestKey;
-use databuild_core::ids::{GraphId, Seq, WantId};
+use databuild_core::ids::{GraphId, RunId, Seq, WantId};
 use databuild_core::state::{State, Want};
 use databuild_core::word::Word as _;
+use jiff::Timestamp;
 use std::time::Duration;
 
+/// Wants of one request, at most.
+const MOST_AT_ONCE: usize = 100;
 /// Lines of one progress answer, at most.
 const MOST_LINES: usize = 500;
 /// After something happened, more of it is waited for this long, so that a busy want is told of in a few answers a
@@ -60,6 +63,41 @@ pub async fn create(
     created(context, made).await
 }
 
+/// Asks for several things at once: of each, the want or why there is none. The key of the request names each of them, with its
+/// place.
+///
+/// # Errors
+/// There are none, or too many; or one has a word or a time that cannot be.
+pub async fn create_all(
+    context: &impl Context,
+    body: CreateWants,
+    key: Option<RequestKey>,
+) -> Result<Vec<Result<WantDetail, AppError>>, AppError> {
+    let asked = body.wants.len();
+    if !(1..=MOST_AT_ONCE).contains(&asked) {
+        let message = format!("the batch has {asked} wants: send 1 to {MOST_AT_ONCE}");
+        return Err(AppError::new("invalid_body", message));
+    }
+    let named = |place: usize| {
+        key.as_ref().map(|RequestKey { key, digest }| RequestKey {
+            key: format!("{key}#{place}"),
+            digest: digest.clone(),
+        })
+    };
+    let wants = body.wants.into_iter().enumerate().map(|(place, want)| request(want, named(place)));
+    // What no want can say refuses all of them.
+    let wants = wants.collect::<Result<Vec<_>, _>>()?;
+    let mut made = Vec::with_capacity(asked);
+    for want in wants {
+        let done = match context.backend().engine.want(want).await {
+            Ok(Created { made, .. }) => get(context, made).await,
+            Err(error) => Err(error.into()),
+        };
+        made.push(done);
+    }
+    Ok(made)
+}
+
 /// Has a job make partitions whatever their state, with values for its parameters.
 ///
 /// # Errors
@@ -91,7 +129,8 @@ pub async fn list(context: &impl Context, query: WantsQuery) -> Result<Page<Want
     let state: Option<WantState> = word("bad_state", query.state.as_deref())?;
     let before = cursor(query.cursor.as_deref())?;
     let limit = limit(query.limit)?;
-    let found = context.slow(move |_, reader| Ok(reader.wants(&WantFilter { state, before, limit })?));
+    let filter = WantFilter { state, source: query.source, before, limit };
+    let found = context.slow(move |_, reader| Ok(reader.wants(&filter)?));
     Ok(page(found.await?, row, WantId))
 }
 
@@ -103,18 +142,24 @@ pub async fn get(context: &impl Context, id: WantId) -> Result<WantDetail, AppEr
     context.quick(move |backend, reader| detail(backend, reader, id)).await
 }
 
-/// Gives a want up.
+/// Gives a want up. That it is over is no error.
 ///
 /// # Errors
-/// No such want, or it has ended.
-pub async fn cancel(context: &impl Context, id: WantId) -> Result<WantDetail, AppError> {
-    act(context, id, Input::CancelWant(id)).await
+/// No such want.
+pub async fn cancel(context: &impl Context, id: WantId) -> Result<Canceled<WantDetail>, AppError> {
+    let done = context.backend().engine.submit(Input::CancelWant(id)).await;
+    let answer = context.quick(move |backend, reader| {
+        let found = || Ok(history::want(reader, id)?.value.state == WantState::Canceled);
+        let outcome = canceled(done.map(|_| ()), found)?;
+        Ok(Canceled { outcome, of: detail(backend, reader, id)? })
+    });
+    answer.await
 }
 
 /// Begins nothing more for a want.
 ///
 /// # Errors
-/// As [`cancel`].
+/// No such want, or it has ended.
 pub async fn pause(context: &impl Context, id: WantId) -> Result<WantDetail, AppError> {
     act(context, id, Input::PauseWant(id)).await
 }
@@ -122,7 +167,7 @@ pub async fn pause(context: &impl Context, id: WantId) -> Result<WantDetail, App
 /// Goes on with a paused want.
 ///
 /// # Errors
-/// As [`cancel`].
+/// As [`pause`].
 pub async fn resume(context: &impl Context, id: WantId) -> Result<WantDetail, AppError> {
     act(context, id, Input::ResumeWant(id)).await
 }
@@ -130,7 +175,7 @@ pub async fn resume(context: &impl Context, id: WantId) -> Result<WantDetail, Ap
 /// Puts a want before or after others.
 ///
 /// # Errors
-/// As [`cancel`]; or no such class.
+/// As [`pause`]; or no such class.
 pub async fn prioritize(
     context: &impl Context,
     id: WantId,
@@ -250,17 +295,45 @@ fn left_out(state: &State, want: &store::WantRow) -> u64 {
     asked.map(left_out).sum()
 }
 
+/// When something was decided about the work of a want last.
+fn updated_at(backend: &Backend, reader: &dyn History, want: &store::WantRow) -> Result<Timestamp, AppError> {
+    if let Some(ended) = want.ended_at {
+        return Ok(ended);
+    }
+    let last = backend.watched.work(reader, want.id)?.said.last().map(|(seq, _)| *seq);
+    let Some(last) = last else { return Ok(want.created_at) };
+    let at = reader.event(last)?.value.map_or(want.created_at, |record| record.at);
+    // As exact as the times of lists are.
+    Ok(Timestamp::from_microsecond(at.as_microsecond()).unwrap_or(at))
+}
+
+/// Wants that runs of a want wait for.
+fn children(state: &State, id: WantId) -> Vec<String> {
+    let needed = state.runs().values().filter_map(|run| Some((run, run.suspended?)));
+    let mine = needed.filter(|(run, _)| {
+        let job = state.current_job(run);
+        job.is_some_and(|job| state.holders_of(job, &run.set).any(|want| want.id == id))
+    });
+    mine.map(|(_, want)| want.to_string()).collect()
+}
+
 fn detail(backend: &Backend, reader: &dyn History, id: WantId) -> Result<WantDetail, AppError> {
     let snapshot = backend.engine.snapshot();
     let history::Found { value: want, archive, seq } = history::want(reader, id)?;
     let live = snapshot.state.wants().get(&id);
+    let causes = live.map_or_else(|| want.causes.clone(), |live| live.causes.clone());
     Ok(WantDetail {
+        updated_at: updated_at(backend, reader, &want)?.to_string(),
+        outputs: if want.state == WantState::Satisfied { want.targets.clone() } else { Vec::new() },
+        error: causes.first().cloned(),
+        parent: want.by.parse::<RunId>().ok().map(|run| run.to_string()),
+        children: children(&snapshot.state, id),
         as_of: want.as_of.to_string(),
         plan: want.plan.map(|plan| plan.to_string()),
         params: want.params.clone(),
         progress: live.map(|live| progress_of(&snapshot.state, live)),
         graph: live.and(snapshot.state.followed()).map(|graph| graph.id.0.clone()),
-        causes: live.map_or_else(|| want.causes.clone(), |live| live.causes.clone()),
+        causes,
         left_out: if live.is_none() { left_out(&snapshot.state, &want) } else { 0 },
         want: row(want),
         archive,
@@ -272,10 +345,11 @@ fn detail(backend: &Backend, reader: &dyn History, id: WantId) -> Result<WantDet
 pub(super) fn progress_of(state: &State, want: &Want) -> Progress {
     let graph = state.graph();
     let mut jobs = Vec::new();
-    let mut running = 0;
+    let (mut running, mut ready) = (0, 0);
     for (job, set) in want.remaining.iter().filter(|(_, set)| !set.is_empty()) {
         let live = set.intersect(&state.work(*job).live).len();
         running += live;
+        ready += set.intersect(&state.work(*job).ready).len();
         jobs.push(JobProgress { job: graph.job(*job).label.clone(), remaining: set.len(), running: live });
     }
     Progress {
@@ -284,6 +358,7 @@ pub(super) fn progress_of(state: &State, want: &Want) -> Progress {
         unchanged: want.unchanged,
         failed: want.failed,
         running,
+        ready,
         jobs,
     }
 }

@@ -1,8 +1,10 @@
 //! What requests say in words, as values; and parts of lists as pages.
 
 use super::error::AppError;
-use crate::api::Page;
+use crate::api::{Cancel, Page};
+use crate::engine::CommandError;
 use crate::store::{Answer, Listed};
+use databuild_core::decide::Refusal;
 use databuild_core::event::{PriorityClass, Refresh};
 use databuild_core::word::Word;
 use jiff::Timestamp;
@@ -38,9 +40,15 @@ pub(super) fn page<R, T, C: ToString>(
 /// How many rows a list has at most.
 ///
 /// # Errors
-/// None are asked for.
+/// None are asked for, or too many.
 pub(super) fn limit(asked: Option<usize>) -> Result<usize, AppError> {
-    limit_of("rows", asked, DEFAULT_LIMIT, MAX_LIMIT)
+    match asked.unwrap_or(DEFAULT_LIMIT) {
+        rows @ 1..=MAX_LIMIT => Ok(rows),
+        rows => {
+            let message = format!("`limit` is {rows}: say how many rows, from 1 to {MAX_LIMIT}");
+            Err(AppError::new("invalid_pagination", message))
+        }
+    }
 }
 
 /// How many of something an answer has at most: what was asked for, or else `default`, but no more than `most`.
@@ -58,6 +66,40 @@ pub fn limit_of<N: Ord + Default + Display>(
             Err(AppError::new("bad_query", format!("`limit` is 0: say how many {what}, at most {most}")))
         }
         asked => Ok(asked.unwrap_or(default).min(most)),
+    }
+}
+
+/// A part of a list that is at hand, from the row numbered by the cursor on.
+///
+/// # Errors
+/// The cursor or the limit is bad.
+pub(super) fn part<T>(
+    rows: impl Iterator<Item = T>,
+    asked: Option<usize>,
+    from: Option<&str>,
+    seq: u64,
+) -> Result<Page<T>, AppError> {
+    let (from, limit) = (cursor::<usize>(from)?.unwrap_or(0), limit(asked)?);
+    let mut rows = rows.skip(from);
+    let data = rows.by_ref().take(limit).collect();
+    let next = rows.next().map(|_| (from + limit).to_string());
+    Ok(Page { data, next, seq })
+}
+
+/// What came of canceling something. `was_canceled` looks up whether what is over was.
+///
+/// # Errors
+/// The command failed for another reason than that it is over, or there is no such thing.
+pub(super) fn canceled(
+    done: Result<(), CommandError>,
+    was_canceled: impl FnOnce() -> Result<bool, AppError>,
+) -> Result<Cancel, AppError> {
+    match done {
+        Ok(()) => Ok(Cancel::Canceled),
+        Err(CommandError::Refused(
+            Refusal::UnknownWant(_) | Refusal::UnknownRun(_) | Refusal::TrialEnded(_),
+        )) => Ok(if was_canceled()? { Cancel::AlreadyCanceled } else { Cancel::AlreadyTerminal }),
+        Err(error) => Err(error.into()),
     }
 }
 

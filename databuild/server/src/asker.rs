@@ -90,7 +90,7 @@ fn needed(method: &Method, path: &str) -> Scope {
         | ("POST", ["contents", "missing"] | ["graphs", "impact"] | ["graphs", _, "sources"])
         // What its tools need is looked at there.
         | ("POST", ["mcp"]) => Scope::Read,
-        ("POST", ["wants" | "plans" | "trials"] | ["jobs", "invoke"] | ["plans", _, "apply"]) => Scope::Want,
+        ("POST", ["wants" | "plans" | "trials"] | ["wants", "batch"] | ["jobs", "invoke"] | ["plans", _, "apply"]) => Scope::Want,
         ("DELETE", ["wants" | "runs" | "job_runs" | "trials", _])
         | ("POST", ["wants", _, "pause" | "resume" | "priority"])
         | ("POST", ["keys", _] | ["keys", _, "retire"] | ["scan"] | ["gc"])
@@ -172,6 +172,7 @@ mod tests {
             ("GET", "/api/v1/tokens", Scope::Admin),
             ("POST", "/api/v1/graphs/impact", Scope::Read),
             ("POST", "/api/wants", Scope::Want),
+            ("POST", "/api/v1/wants/batch", Scope::Want),
             ("POST", "/api/v1/plans/p1/apply", Scope::Want),
             ("DELETE", "/api/wants/w1", Scope::Operate),
             ("POST", "/api/v1/wants/w1/pause", Scope::Operate),

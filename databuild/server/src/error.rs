@@ -9,7 +9,6 @@ use axum::http::{header, HeaderValue, StatusCode};
 use axum::response::{Html, IntoResponse, Response};
 use axum::Json;
 use databuild_core::text::{nearest, shown};
-use std::collections::BTreeMap;
 
 /// The answer when all places for requests that wait or follow are taken.
 pub fn too_many_waiting() -> Response {
@@ -31,18 +30,20 @@ pub struct ApiError {
 impl ApiError {
     /// The status follows from the code.
     pub(super) fn new(code: &str, message: impl Into<String>) -> ApiError {
+        // What only attempts fail with is no answer to a request.
+        let status = status_of(kind_of(code))
+            .and_then(|status| StatusCode::from_u16(status).ok())
+            .unwrap_or(StatusCode::UNPROCESSABLE_ENTITY);
+        let (error, message) = (code.to_owned(), message.into());
         ApiError {
-            // What only attempts fail with is no answer to a request.
-            status: status_of(kind_of(code))
-                .and_then(|status| StatusCode::from_u16(status).ok())
-                .unwrap_or(StatusCode::UNPROCESSABLE_ENTITY),
-            body: ErrorBody { error: code.to_owned(), message: message.into(), details: BTreeMap::new() },
+            status,
+            body: ErrorBody { error, message, status: status.as_u16(), ..ErrorBody::default() },
         }
     }
 
     /// Names what the message speaks of.
     pub(super) fn with(mut self, name: &str, value: impl ToString) -> ApiError {
-        self.body.details.insert(name.to_owned(), value.to_string());
+        self.body.tell(name, value.to_string());
         self
     }
 

@@ -50,6 +50,13 @@ pub(super) async fn json<S: Send + Sync, T: DeserializeOwned>(
     body: Bytes,
     state: &S,
 ) -> Result<T, ApiError> {
+    // A list of the values of all fields would do for serde.
+    if body.trim_ascii_start().starts_with(b"[") {
+        return Err(ApiError::new(
+            "invalid_body",
+            "the body is a list: send an object with the fields of the request",
+        ));
+    }
     let Json(value) = Json::<T>::from_request(Request::from_parts(parts, body.into()), state).await?;
     Ok(value)
 }

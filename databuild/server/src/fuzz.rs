@@ -25,7 +25,7 @@ const SHORT_PATIENCE: Duration = Duration::from_millis(100);
 
 const GRAPH: &str = r#"{"format":2,"label":"//:graph","datasets":[{"name":"daily","label":"//:daily","external":false,"dims":[{"name":"city","keys":{"kind":"static","keys":["oslo","rome"]}},{"name":"date","keys":{"kind":"time","granularity":"day","start":"2024-01-01","end":"2024-12-31","timezone":"UTC"}}],"path":"out/{city}/{date}"},{"name":"customer","label":"//:customer","external":false,"dims":[{"name":"customer","keys":{"kind":"dynamic","name":"customers"}}],"path":"out/customers/{customer}"}],"jobs":[{"label":"//:make","program":{"executable":"_main/make","args":["{date}"],"env":{},"env_inherit":[],"timeout_ms":null,"grace_ms":1,"manifest":"m","code":"c"},"params":{"full":"false"},"inputs":[],"outputs":["daily"],"retries":0,"backoff_ms":1,"backoff_max_ms":1,"on_code_change":"stale","sources":"s"},{"label":"//:open","program":{"executable":"_main/open","args":[],"env":{},"env_inherit":[],"timeout_ms":null,"grace_ms":1,"manifest":"m","code":"c"},"inputs":[],"outputs":["customer"],"retries":0,"backoff_ms":1,"backoff_max_ms":1,"on_code_change":"stale","sources":"s"}]}"#;
 
-struct Server {
+pub(super) struct Server {
     engine: Option<Engine>,
     address: SocketAddr,
     token: Token,
@@ -116,7 +116,7 @@ pub(super) async fn app_with_graph() -> (App, (Engine, TempDir)) {
 }
 
 impl Server {
-    fn start() -> Server {
+    pub(super) fn start() -> Server {
         let folder = tempfile::tempdir().unwrap();
         let (engine, app) = parts(&folder);
         let runtime =
@@ -140,18 +140,41 @@ impl Server {
         server
     }
 
-    fn request(&self, method: &str, target: &str, body: &str) -> Vec<u8> {
+    pub(super) fn request(&self, method: &str, target: &str, body: &str) -> Vec<u8> {
+        self.request_with(method, target, "", body)
+    }
+
+    /// With further headers, of which each ends with a line break.
+    pub(super) fn request_with(&self, method: &str, target: &str, headers: &str, body: &str) -> Vec<u8> {
         let head = format!(
             "{method} {target} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {}\r\nContent-Type: application/json\r\n\
-             Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
+             {headers}Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
             self.token.expose(),
             body.len()
         );
         head.into_bytes()
     }
 
+    /// Status and JSON that the server answers.
+    pub(super) fn json(&self, method: &str, target: &str, body: &str) -> (u16, serde_json::Value) {
+        self.json_with(method, target, "", body)
+    }
+
+    /// The same with further headers.
+    pub(super) fn json_with(
+        &self,
+        method: &str,
+        target: &str,
+        headers: &str,
+        body: &str,
+    ) -> (u16, serde_json::Value) {
+        let answer = self.send(&self.request_with(method, target, headers, body), true);
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        (head.split(' ').nth(1).unwrap().parse().unwrap(), serde_json::from_str(body).unwrap_or_default())
+    }
+
     /// What the server answers.
-    fn send(&self, bytes: &[u8], whole: bool) -> String {
+    pub(super) fn send(&self, bytes: &[u8], whole: bool) -> String {
         let mut stream = TcpStream::connect(self.address).unwrap();
         stream.set_read_timeout(Some(if whole { PATIENCE } else { SHORT_PATIENCE })).unwrap();
         // A server that refuses early does not read to the end.

@@ -20,7 +20,9 @@ use databuild_store as store;
 
 mod asker;
 mod caller;
+mod document;
 mod error;
+mod examples;
 mod extract;
 mod follow;
 mod guard;
@@ -40,19 +42,22 @@ mod routes;
 mod sessions;
 mod state;
 mod stream;
+mod tag;
 
 pub use error::{shutting_down, too_many_waiting};
 pub use guard::{Guard, Private, Trusted};
 pub use lanes::{Lanes, MOST_READERS};
 pub use measures::Requests;
 pub use moves::Moves;
-pub use routes::{replaying, router};
+pub use routes::{description, replaying, router};
 pub use sessions::Sessions;
 pub use state::App;
 pub use stream::Stream;
 
 #[cfg(test)]
 mod fuzz;
+#[cfg(test)]
+mod request_tests;
 
 // Fuzz targets hold what they take of memory; see `databuild_fuzz`.
 #[cfg(test)]

@@ -59,11 +59,11 @@ impl Printed {
     pub(super) async fn of_run(app: &App, id: &str, attempt: Option<u32>) -> Result<Printed, ApiError> {
         let run_id = runs::parse(id)?;
         let run = runs::get(app, run_id).await?;
-        let number = attempt.unwrap_or(run.run.attempts);
-        if number == 0 || number > run.run.attempts {
+        let number = attempt.unwrap_or(run.run.attempt_count);
+        if number == 0 || number > run.run.attempt_count {
             return Err(ApiError::not_found("attempt_not_found", "attempt", &format!("{id}-{number}")));
         }
-        let mut attempts = run.attempts_detail.iter();
+        let mut attempts = run.attempts.iter();
         // What has no exit code had no process, or nobody knows what became of it.
         let ended = attempts.any(|row| row.number == number && row.exit_code.is_some());
         Printed::by(app, AttemptId { run: run_id, number }, ended)

@@ -1,26 +1,31 @@
 //! All routes: those of each noun, where they are mounted, and what each request passes.
 
+use super::document;
 use super::error::ApiError;
+use super::handlers::openapi::Described;
 use super::handlers::{
     checks, contents, datasets, errors, events, graphs, inventory, judgements, keys, mcp, metrics, now,
-    partitions, plans, pools, runs, server, sessions, tokens, trials, wants,
+    openapi, partitions, plans, pools, runs, server, sessions, tokens, trials, wants,
 };
 use super::middleware::{guard, with_readable_path};
 use super::pages;
 use super::requests::noted;
 use super::state::App;
+use super::tag::tagged;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderMap, Uri};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::get;
-use axum::Router;
+use axum::{Extension, Router};
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
 
 /// Bodies larger than this are refused, except where a route says otherwise.
 const BODY_LIMIT: usize = 1 << 20;
 
 /// Routes below `/api/v1`.
-fn v1() -> Router<App> {
-    Router::new()
+fn v1() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
         .merge(checks::routes())
         .merge(contents::routes())
         .merge(datasets::routes())
@@ -31,6 +36,7 @@ fn v1() -> Router<App> {
         .merge(judgements::routes())
         .merge(keys::routes())
         .merge(now::routes())
+        .merge(openapi::routes())
         .merge(partitions::routes())
         .merge(plans::routes())
         .merge(pools::routes())
@@ -51,14 +57,29 @@ fn seed() -> Router<App> {
         .merge(wants::seed_routes())
 }
 
-/// The whole API, and the pages.
-pub fn router(app: App) -> Router {
-    Router::new()
+/// All routes of the API, and what stands above their handlers.
+fn all() -> (Router<App>, OpenApi) {
+    let described = OpenApiRouter::new()
         .merge(server::root_routes())
         .merge(metrics::root_routes())
         .merge(mcp::root_routes())
-        .nest("/api/v1", v1().route_layer(from_fn(with_readable_path)))
-        .nest("/api", seed().route_layer(from_fn(with_readable_path)))
+        .nest("/api/v1", v1().route_layer(from_fn(with_readable_path)));
+    let (router, said) = described.split_for_parts();
+    (router.nest("/api", seed().route_layer(from_fn(with_readable_path))), said)
+}
+
+/// The API's description of itself, an OpenAPI 3.1 document.
+#[must_use]
+pub fn description() -> serde_json::Value {
+    document::complete(&all().1)
+}
+
+/// The whole API, and the pages.
+pub fn router(app: App) -> Router {
+    let (router, said) = all();
+    router
+        .layer(Extension(Described::by(move || document::complete(&said))))
+        .layer(from_fn_with_state(app.clone(), tagged))
         .merge(pages::routes().route_layer(from_fn(with_readable_path)))
         .fallback(|uri: Uri, headers: HeaderMap| async move {
             pages::told(&uri, &headers, ApiError::new("not_found", "there is no such path"))
@@ -84,10 +105,28 @@ pub fn replaying() -> Router {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeSet;
+
+    /// Paths of the router, which axum tells only as text: `RouteId(7): "/api/v1/wants"`.
+    fn paths(router: &Router<App>) -> BTreeSet<String> {
+        let told = format!("{router:?}");
+        let quoted = told.split("RouteId(").filter_map(|part| part.split_once("): \"")?.1.split('"').next());
+        let paths = quoted.filter(|path| *path != "/" && !path.contains("__private"));
+        paths.map(document::path_of).collect()
+    }
 
     #[test]
     fn no_route_is_there_twice() {
         // A router with a route twice does not come into being: the server would not start.
-        let _: Router<App> = Router::new().nest("/api/v1", v1()).nest("/api", seed()).merge(pages::routes());
+        let _: Router<App> = all().0.merge(pages::routes());
+    }
+
+    #[test]
+    fn the_description_has_every_path_and_no_other() {
+        let (router, said) = all();
+        let description = document::complete(&said);
+        let described = description["paths"].as_object().unwrap().keys().cloned().collect::<BTreeSet<_>>();
+        assert!(described.len() > 40, "{described:?}");
+        assert_eq!(described, paths(&router));
     }
 }

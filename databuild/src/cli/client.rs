@@ -179,9 +179,10 @@ impl Client {
         let wanted = if wanted == 0 { usize::MAX } else { wanted };
         let mut rows: Vec<T> = Vec::new();
         let mut cursor = String::new();
+        let more = if path.contains('?') { '&' } else { '?' };
         loop {
             let limit = (wanted - rows.len()).min(PAGE);
-            let page: Page<T> = self.get(&format!("{path}&limit={limit}{cursor}"))?;
+            let page: Page<T> = self.get(&format!("{path}{more}limit={limit}{cursor}"))?;
             rows.extend(page.data);
             match page.next {
                 // A page may have fewer rows than there are.

@@ -109,7 +109,14 @@ impl Waits {
         let progress = answer.want.progress.as_ref()?;
         if let Some(blocker) = answer.stalled.clone() {
             let (id, state) = (answer.want.want.id.clone(), answer.want.want.state.clone());
-            return self.unless_told(WhyWork { id, state, blocker, causes: Vec::new(), seq: answer.seq });
+            return self.unless_told(WhyWork {
+                id,
+                state,
+                block_reason: None,
+                blocker,
+                causes: Vec::new(),
+                seq: answer.seq,
+            });
         }
         if progress.running > 0 || !answer.lines.is_empty() || answer.truncated {
             self.told = None;

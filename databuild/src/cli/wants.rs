@@ -1,9 +1,11 @@
 //! Wants as several commands name and show them.
 
+use super::client::Client;
 use super::error::CliError;
 use super::output;
 use super::shared_args::GlobalArgs;
-use crate::api::{WantDetail, WantRow};
+use super::url;
+use crate::api::{Cancel, Canceled, WantDetail, WantRow};
 
 /// Where wants are created.
 pub const WANTS: &str = "/api/v1/wants";
@@ -54,6 +56,23 @@ pub fn print(global: &GlobalArgs, detail: &WantDetail) -> Result<(), CliError> {
         output::line(&format!("  {cause}"));
     }
     Ok(())
+}
+
+/// Cancels a want, and prints what came of it.
+///
+/// # Errors
+/// There is no such want.
+pub fn cancel(global: &GlobalArgs, client: &Client, id: &str) -> Result<(), CliError> {
+    let done: Canceled<WantDetail> = client.delete(&format!("{WANTS}/{}", url::segment(id)))?;
+    let want = &done.of.want;
+    match done.outcome {
+        _ if global.json => output::json(&done),
+        Cancel::Canceled => print(global, &done.of),
+        _ => {
+            output::line(&format!("{} is over already: {}", want.id, want.state));
+            Ok(())
+        }
+    }
 }
 
 /// The state of a want, in words.

@@ -37,7 +37,7 @@ pub(super) fn left_over(reader: &dyn History) -> Result<Vec<WantId>, StoreError>
     let mut found = Vec::new();
     let mut before = None;
     loop {
-        let page = WantFilter { state: Some(WantState::Open), before, limit: PAGE };
+        let page = WantFilter { state: Some(WantState::Open), before, limit: PAGE, ..WantFilter::default() };
         let Listed { rows, next } = reader.wants(&page)?.value;
         found.extend(rows.iter().filter(|want| want.source == CLIENT).map(|want| want.id));
         match next {

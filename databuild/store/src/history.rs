@@ -149,8 +149,8 @@ pub trait History: Send + Sync {
     /// The newest registration of a graph whose id begins so.
     fn graph_beginning(&self, id: &str) -> Result<Answer<Option<GraphRow>>, StoreError>;
 
-    /// Registrations of graphs, newest first.
-    fn graphs(&self, limit: usize) -> Result<Answer<Vec<GraphRow>>, StoreError>;
+    /// Registrations of graphs before an event, or all, newest first.
+    fn graphs(&self, before: Option<Seq>, limit: usize) -> Result<Answer<Vec<GraphRow>>, StoreError>;
 
     /// A content by its digest, such as a graph's or a source manifest.
     fn content(&self, digest: &str) -> Result<Option<Vec<u8>>, StoreError>;
@@ -243,6 +243,8 @@ pub type Durations = BTreeMap<String, Vec<(f64, u64)>>;
 pub struct WantFilter {
     /// Only those in this state.
     pub state: Option<WantState>,
+    /// Only those that this program asked for.
+    pub source: Option<String>,
     /// Only those before this one: how a list goes on.
     pub before: Option<WantId>,
     /// At most so many, up to [`MAX_ROWS`].

@@ -161,7 +161,10 @@ impl History for Reader {
             Some(state) => Walk::of_wants("state = ?2", [state.word().to_owned().into()]),
         };
         let part = Part { before: filter.before.map(|want| want.0), limit: filter.limit };
-        self.answer(|connection| newest(connection, &[walk], part, |row| want_row(row).map(Some)))
+        let asked = |row: &WantRow| filter.source.as_ref().is_none_or(|source| *source == row.source);
+        self.answer(|connection| {
+            newest(connection, &[walk], part, |row| Ok(Some(want_row(row)?).filter(asked)))
+        })
     }
 
     fn want(&self, id: WantId) -> Result<Answer<Option<WantRow>>, StoreError> {
@@ -299,10 +302,12 @@ impl History for Reader {
         })
     }
 
-    fn graphs(&self, limit: usize) -> Result<Answer<Vec<GraphRow>>, StoreError> {
+    fn graphs(&self, before: Option<Seq>, limit: usize) -> Result<Answer<Vec<GraphRow>>, StoreError> {
+        let before = before.and_then(|before| i64::try_from(before.0).ok()).unwrap_or(i64::MAX);
         self.answer(|connection| {
-            let mut statement = connection.prepare_cached(select!(graphs "ORDER BY seq DESC LIMIT ?1"))?;
-            let rows = statement.query_map([rows_limit(limit)], graph_row)?;
+            let mut statement =
+                connection.prepare_cached(select!(graphs "WHERE seq < ?1 ORDER BY seq DESC LIMIT ?2"))?;
+            let rows = statement.query_map([before, rows_limit(limit)], graph_row)?;
             rows.collect()
         })
     }

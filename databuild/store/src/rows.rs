@@ -64,6 +64,21 @@ impl RunState {
     pub fn is_over(self) -> bool {
         matches!(self, RunState::Completed | RunState::Failed | RunState::Canceled)
     }
+
+    /// The states that a run comes to from this one. What is over stays as it is.
+    #[must_use]
+    pub fn next(self) -> &'static [RunState] {
+        use RunState::{Canceled, Completed, Failed, Leased, RetryWait, Running, Suspended};
+        match self {
+            Leased => &[Running, RetryWait, Suspended, Completed, Failed, Canceled],
+            // Outputs that could not be published are made once more.
+            Running => &[RetryWait, Suspended, Completed, Failed, Canceled],
+            // The end of an attempt is recorded before it is told that it found what it needs.
+            RetryWait => &[Leased, Suspended, Failed, Canceled],
+            Suspended => &[Leased, RetryWait, Failed, Canceled],
+            Completed | Failed | Canceled => &[],
+        }
+    }
 }
 
 impl From<WantOutcome> for WantState {
@@ -284,4 +299,30 @@ pub struct TaintRow {
     pub reason: String,
     /// Who said so.
     pub by: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use databuild_core::word::Word as _;
+
+    #[test]
+    fn a_run_goes_from_state_to_state_as_the_table_says() {
+        let table = [
+            "leased -> running retry_wait suspended completed failed canceled",
+            "running -> retry_wait suspended completed failed canceled",
+            "retry_wait -> leased suspended failed canceled",
+            "suspended -> leased retry_wait failed canceled",
+            "completed -> ",
+            "failed -> ",
+            "canceled -> ",
+        ];
+        let told = RunState::ALL.iter().map(|from| {
+            let to: Vec<&str> =
+                RunState::ALL.iter().filter(|to| from.next().contains(to)).map(|to| to.word()).collect();
+            format!("{} -> {}", from.word(), to.join(" "))
+        });
+        assert_eq!(told.collect::<Vec<_>>(), table);
+        assert!(RunState::ALL.iter().all(|state| state.is_over() == state.next().is_empty()));
+    }
 }

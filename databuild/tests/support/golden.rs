@@ -12,7 +12,7 @@ pub fn check(path: &str, text: &str) {
         std::fs::write(Path::new(&manifest).join("..").join(path), text).unwrap();
         return;
     }
-    let golden = std::fs::read_to_string(find(path)).unwrap();
+    let golden = read(path);
     if golden == text {
         return;
     }
@@ -22,11 +22,20 @@ pub fn check(path: &str, text: &str) {
     let at = |text: &str| text.lines().nth(line).unwrap_or("(the end)").to_owned();
     panic!(
         "{path}:{} differs:\n  file: {}\n  now:  {}\nIf the new text is as it should be: UPDATE=1 cargo test -p databuild \
-         --test texts",
+         --test {}",
         line + 1,
         at(&golden),
-        at(text)
+        at(text),
+        module_path!().split("::").next().unwrap_or_default()
     );
+}
+
+/// A file of the repository, by its path there.
+///
+/// # Panics
+/// It is not there.
+pub fn read(path: &str) -> String {
+    std::fs::read_to_string(find(path)).unwrap()
 }
 
 /// Beside the sources under Cargo, in the runfiles under Bazel.

@@ -1,9 +1,10 @@
 //! Contents that are sent before a graph that names them.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// Body of `POST /api/v1/contents/missing`, and its answer.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MissingContents {
     /// SHA-256, as 64 hexadecimal digits each: those asked for; in the answer, those that the server lacks.
@@ -14,7 +15,7 @@ pub struct MissingContents {
 pub const MOST_CONTENTS: usize = 10_000;
 
 /// Body of `POST /api/v1/contents`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct KeepContents {
     /// The texts.
@@ -22,7 +23,7 @@ pub struct KeepContents {
 }
 
 /// Its answer.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct KeptContents {
     /// SHA-256 of each text, in the same order.
     pub digests: Vec<String>,

@@ -2,9 +2,10 @@
 
 use super::partitions::DatasetSummary;
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 /// `GET /api/v1/datasets/{name}`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct DatasetDetail {
     /// Counts, as in the list.
     #[serde(flatten)]
@@ -26,7 +27,7 @@ pub struct DatasetDetail {
 }
 
 /// A dimension.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Dimension {
     /// Its name.
     pub name: String,
@@ -50,7 +51,7 @@ pub struct Dimension {
 }
 
 /// A job, as its dataset tells of it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct JobSaid {
     /// Label.
     pub label: String,
@@ -65,7 +66,7 @@ pub struct JobSaid {
 }
 
 /// How partitions of two datasets belong together.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct EdgeSaid {
     /// The other dataset.
     pub dataset: String,
@@ -76,7 +77,8 @@ pub struct EdgeSaid {
 }
 
 /// Query of `GET /api/v1/standing`.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct StandingQuery {
     /// Which partitions.
@@ -85,7 +87,7 @@ pub struct StandingQuery {
 }
 
 /// `GET /api/v1/standing`: where the partitions of a reference stand.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
 pub struct StandingSaid {
     /// How many there are.
     pub total: u64,
@@ -96,7 +98,7 @@ pub struct StandingSaid {
 }
 
 /// Partitions in one state for one reason.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
 pub struct StandingGroup {
     /// State of a partition, in a word.
     pub state: String,
@@ -109,7 +111,8 @@ pub struct StandingGroup {
 }
 
 /// Query of `GET /api/v1/tiles`.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct TilesQuery {
     /// Which partitions; a dataset's name for all of its. A dimension that is neither `x` nor `y` is summed up.
@@ -132,7 +135,7 @@ pub struct TilesQuery {
 }
 
 /// `GET /api/v1/tiles`: counts by state of the cells of two dimensions. There are 2,000 cells at most.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
 pub struct Tiles {
     /// The dataset.
     pub dataset: String,
@@ -166,7 +169,7 @@ pub struct Tiles {
 }
 
 /// A column or a row.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
 pub struct TileKey {
     /// The key, or the period.
     pub text: String,
@@ -175,7 +178,7 @@ pub struct TileKey {
 }
 
 /// How many partitions of a cell are in which state. Each is in one; what is not in the others is current.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 pub struct Cell {
     /// All.
     pub total: u64,

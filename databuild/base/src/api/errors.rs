@@ -2,9 +2,10 @@
 
 use crate::errors::{status_of, Entry, Kind};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// What an error code means.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ErrorCode {
     /// The stable code.
     pub code: String,

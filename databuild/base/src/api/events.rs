@@ -1,9 +1,11 @@
 //! The event log.
 
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 /// Query of `GET /api/v1/events`.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct EventsQuery {
     /// Only events after this one.
@@ -28,7 +30,7 @@ pub struct EventsQuery {
 }
 
 /// `GET /api/v1/events`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct EventPage {
     /// The events.
     pub data: Vec<EventRow>,
@@ -41,7 +43,7 @@ pub struct EventPage {
 }
 
 /// An event in a list.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct EventRow {
     /// Position.
     pub seq: u64,
@@ -62,7 +64,7 @@ pub struct EventRow {
 }
 
 /// What an event speaks of, so that whoever shows these knows that there is something new.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
 pub struct EventSubjects {
     /// Wants.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -86,7 +88,7 @@ pub struct EventSubjects {
 
 /// Events that a stream of them does not tell: they come too fast for its reader, or are archived. Each is at
 /// `GET /api/v1/events/{seq}`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct LostEvents {
     /// The first of them.
     pub from: u64,
@@ -95,7 +97,7 @@ pub struct LostEvents {
 }
 
 /// Who brought an event about.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct EventActor {
     /// `person` or `system`.
     pub kind: String,
@@ -105,7 +107,7 @@ pub struct EventActor {
 }
 
 /// What an event follows from.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct EventCause {
     /// `request`, `run` or `want`.
     pub kind: String,

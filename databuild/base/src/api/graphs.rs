@@ -2,23 +2,26 @@
 
 use super::partitions::Blame;
 use super::plans::Estimate;
+use super::NodeKind;
 use crate::os::EnvValue;
-use databuild_core::words;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use utoipa::{IntoParams, ToSchema};
 
 /// `POST /api/v1/graphs`.
-#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RegisterRequest {
     /// The graph file.
     pub content: String,
     /// Digests of source manifests by job label. Their contents were sent to `/api/v1/contents` before: a manifest, or a
     /// JSON array of the digests of its pieces.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::or_default")]
+    #[schema(nullable)]
     pub sources: BTreeMap<String, String>,
     /// Values of inherited environment variables.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::or_default")]
+    #[schema(nullable)]
     pub inherited: BTreeMap<String, EnvValue>,
     /// Where the client stored the code of the jobs. Another place than the server's is refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -26,7 +29,7 @@ pub struct RegisterRequest {
 }
 
 /// Its answer.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct RegisterReply {
     /// Digest of the graph.
     pub graph: String,
@@ -35,14 +38,44 @@ pub struct RegisterReply {
 }
 
 /// `GET /api/v1/graph/id`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct GraphId {
     /// Digest of the graph that new work follows; absent before the first registration.
     pub graph: Option<String>,
 }
 
+/// A registration of a graph.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct GraphRow {
+    /// The event that registered it.
+    pub number: u64,
+    /// Digest.
+    pub id: String,
+    /// When it was registered, RFC 3339.
+    pub at: String,
+    /// Who registered it; absent if the archive that tells is not there.
+    pub by: Option<String>,
+    /// New work follows it.
+    pub current: bool,
+}
+
+/// `GET /api/v1/graphs/{id}`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct GraphDetail {
+    /// As in lists.
+    #[serde(flatten)]
+    pub graph: GraphRow,
+    /// Labels of its jobs.
+    pub jobs: Vec<String>,
+    /// Names of its datasets.
+    pub datasets: Vec<String>,
+    /// The last event this reflects.
+    pub seq: u64,
+}
+
 /// Query of `GET /api/v1/graph/drawing`.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct DrawingQuery {
     /// Only what is above and below this dataset, this job's outputs or, if folded, this package.
@@ -60,7 +93,7 @@ pub struct DrawingQuery {
 }
 
 /// Its answer: which datasets are made from which, and where each stands in a drawing.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct DrawingView {
     /// Digest of the graph.
     pub graph: String,
@@ -76,20 +109,8 @@ pub struct DrawingView {
     pub seq: u64,
 }
 
-words! {
-    /// What a node of a drawing is.
-    pub enum NodeKind: "kind of a node" {
-        /// A dataset that a job makes.
-        Dataset => "dataset",
-        /// A dataset that comes from elsewhere.
-        External => "external",
-        /// All datasets of a package.
-        Package => "package",
-    }
-}
-
 /// A node of a drawing.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct DrawnNode {
     /// That of the dataset or of the package.
     pub name: String,
@@ -110,7 +131,7 @@ pub struct DrawnNode {
 }
 
 /// An edge of a drawing.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct DrawnEdge {
     /// Number of the node that is read, from 0.
     pub from: usize,
@@ -127,7 +148,8 @@ pub struct DrawnEdge {
 }
 
 /// Query of `GET /api/v1/graphs/diff`.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct DiffQuery {
     /// A registered graph, by at least four digits of its digest; the one registered before the head if absent.
@@ -139,7 +161,7 @@ pub struct DiffQuery {
 }
 
 /// What `diff` tells.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct DiffView {
     /// Digest of the base.
     pub base: String,
@@ -163,7 +185,7 @@ pub struct DiffView {
 }
 
 /// A job that differs.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct JobDiff {
     /// Label.
     pub job: String,
@@ -183,7 +205,7 @@ pub struct JobDiff {
 }
 
 /// A dataset that differs.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct DatasetDiff {
     /// Name.
     pub dataset: String,
@@ -197,7 +219,7 @@ pub struct DatasetDiff {
 }
 
 /// A check that differs.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct CheckDiff {
     /// Label.
     pub check: String,
@@ -208,7 +230,7 @@ pub struct CheckDiff {
 }
 
 /// A pool that differs.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct PoolDiff {
     /// Label.
     pub pool: String,
@@ -224,7 +246,7 @@ pub struct PoolDiff {
 
 /// A declaration of another name, added or removed. For a workspace that has not seen the new name yet,
 /// removing one loses the history.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct MovedDiff {
     /// `dataset`, `dimension` or `job`.
     pub kind: String,
@@ -240,18 +262,19 @@ pub struct MovedDiff {
 }
 
 /// `POST /api/v1/graphs/impact`: what a graph would make stale.
-#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ImpactRequest {
     /// The graph file.
     pub content: String,
     /// Values of inherited environment variables.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::or_default")]
+    #[schema(nullable)]
     pub inherited: BTreeMap<String, EnvValue>,
 }
 
 /// Partitions that are current and would not be.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct StaleView {
     /// All of them.
     pub partitions: u64,
@@ -272,7 +295,7 @@ pub struct StaleView {
 }
 
 /// One dataset's part of it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct DatasetImpact {
     /// Name.
     pub dataset: String,
@@ -289,7 +312,7 @@ pub struct DatasetImpact {
 }
 
 /// `POST /api/v1/graphs/{id}/sources`: source manifests of jobs.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SourcesRequest {
     /// Labels.

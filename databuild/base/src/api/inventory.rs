@@ -1,16 +1,19 @@
 //! Looking at all files: scan and adopt.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// Body of `POST /api/v1/scan`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ScanRequest {
     /// References; everything, if empty.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::or_default")]
+    #[schema(nullable)]
     pub targets: Vec<String>,
     /// Read the content of each file, whatever its size and time say.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::or_default")]
+    #[schema(nullable)]
     pub deep: bool,
     /// `next` of the answer before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -21,7 +24,7 @@ pub struct ScanRequest {
 }
 
 /// What a look at some files found, and recorded.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
 pub struct ScanReply {
     /// Partitions looked at for this answer.
     pub looked: u64,
@@ -46,7 +49,7 @@ pub struct ScanReply {
 }
 
 /// Partitions that could not be looked at.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct NotObserved {
     /// Which.
     pub partitions: CountedSet,
@@ -58,7 +61,7 @@ pub struct NotObserved {
 }
 
 /// A set of partitions.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
 pub struct CountedSet {
     /// How many.
     pub count: u64,
@@ -67,18 +70,19 @@ pub struct CountedSet {
 }
 
 /// Body of `POST /api/v1/adopt`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AdoptRequest {
     /// References.
     pub targets: Vec<String>,
     /// Only say what would be adopted.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::or_default")]
+    #[schema(nullable)]
     pub dry_run: bool,
 }
 
 /// The answer.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct AdoptReply {
     /// Nothing was recorded.
     pub dry_run: bool,

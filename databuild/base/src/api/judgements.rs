@@ -1,20 +1,22 @@
 //! What people say of data and code: taint, accept.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// Body of `POST /api/v1/taint` and `POST /api/v1/untaint`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TaintRequest {
     /// References.
     pub targets: Vec<String>,
     /// Why, for people; a taint needs one.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::or_default")]
+    #[schema(nullable)]
     pub reason: String,
 }
 
 /// The answer.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct TaintReply {
     /// How many of the named partitions are tainted now, or not any more.
     pub partitions: u64,
@@ -25,28 +27,31 @@ pub struct TaintReply {
 }
 
 /// Body of `POST /api/v1/accept`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AcceptRequest {
     /// References; may be empty if `job` is given.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::or_default")]
+    #[schema(nullable)]
     pub targets: Vec<String>,
     /// Label of the only job that is meant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub job: Option<String>,
     /// Why, for people; needed unless `dry_run`.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::or_default")]
+    #[schema(nullable)]
     pub reason: String,
     /// What shows it, in the user's words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evidence: Option<String>,
     /// Only show what would be accepted.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::or_default")]
+    #[schema(nullable)]
     pub dry_run: bool,
 }
 
 /// The answer.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct AcceptReply {
     /// Nothing was recorded.
     pub dry_run: bool,
@@ -59,7 +64,7 @@ pub struct AcceptReply {
 }
 
 /// One change of one job.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct AcceptedChange {
     /// Label of the job.
     pub job: String,
@@ -76,7 +81,7 @@ pub struct AcceptedChange {
 }
 
 /// Digests of a job.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Digests {
     /// Executable and runfiles.
     pub code: String,

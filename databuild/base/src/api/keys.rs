@@ -1,9 +1,11 @@
 //! Dynamic keys.
 
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 /// Query of `GET /api/v1/keys/{space}`.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct KeysQuery {
     /// Retired keys, too.
@@ -16,18 +18,19 @@ pub struct KeysQuery {
 }
 
 /// Body of `POST /api/v1/keys/{space}` and `POST /api/v1/keys/{space}/retire`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct KeysRequest {
     /// The keys.
     pub keys: Vec<String>,
     /// Only count; nothing changes.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::or_default")]
+    #[schema(nullable)]
     pub dry_run: bool,
 }
 
 /// The answer: what the request comes to.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct KeysReply {
     /// The key space.
     pub space: String,
@@ -46,7 +49,7 @@ pub struct KeysReply {
 }
 
 /// A dynamic key space.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct KeySpaceRow {
     /// Its name.
     pub space: String,
@@ -59,7 +62,7 @@ pub struct KeySpaceRow {
 }
 
 /// A dynamic key.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct KeyRow {
     /// It.
     pub key: String,

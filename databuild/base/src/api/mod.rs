@@ -18,6 +18,7 @@ mod partitions;
 mod plans;
 mod pools;
 mod runs;
+mod schema;
 mod server;
 mod sessions;
 mod tokens;
@@ -54,10 +55,12 @@ pub use trials::*;
 pub use wants::*;
 pub use work::*;
 
-use serde::{Deserialize, Serialize};
+use databuild_core::words;
+use serde::{Deserialize, Deserializer, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 /// A page of a list.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Page<T> {
     /// The rows.
     pub data: Vec<T>,
@@ -65,4 +68,66 @@ pub struct Page<T> {
     pub next: Option<String>,
     /// The last event that the rows reflect.
     pub seq: u64,
+}
+
+/// An event of a stream, as server-sent events have it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct StreamEvent {
+    /// What kind of event it is.
+    pub event: String,
+    /// JSON.
+    pub data: String,
+    /// Where the stream goes on after it: send it as `Last-Event-ID`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+}
+
+/// Query of lists that have no other parameters.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct ListQuery {
+    /// How many rows at most; 100 by default.
+    pub limit: Option<usize>,
+    /// `next` of the page before.
+    pub cursor: Option<String>,
+}
+
+words! {
+    /// What a node of a drawing is.
+    pub enum NodeKind: "kind of a node" {
+        /// A dataset that a job makes.
+        Dataset => "dataset",
+        /// A dataset that comes from elsewhere.
+        External => "external",
+        /// All datasets of a package.
+        Package => "package",
+    }
+}
+
+words! {
+    /// What came of a request to cancel something.
+    pub enum Cancel: "outcome of a cancel" {
+        /// It is canceled now, or is about to end.
+        Canceled => "canceled",
+        /// It was canceled before.
+        AlreadyCanceled => "already_canceled",
+        /// It had ended otherwise.
+        AlreadyTerminal => "already_terminal",
+    }
+}
+
+/// The answer to a request that cancels something, however often it is sent.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Canceled<T> {
+    /// What came of it.
+    pub outcome: Cancel,
+    /// What was canceled, as it is now.
+    #[serde(flatten)]
+    pub of: T,
+}
+
+/// The value of an optional field of a request: null is as good as nothing.
+fn or_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(value: D) -> Result<T, D::Error> {
+    Ok(Option::deserialize(value)?.unwrap_or_default())
 }

@@ -5,9 +5,11 @@ use super::runs::FailedRuns;
 use super::wants::{Progress, WantRow};
 use super::work::Blocker;
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 /// Query of `GET /api/v1/now`.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct NowQuery {
     /// Failures after this instant, RFC 3339; those of the last 24 hours, if absent.
@@ -15,7 +17,7 @@ pub struct NowQuery {
 }
 
 /// `GET /api/v1/now`: what runs, what waits and why, what failed. Lists have at most 20 rows, counts are exact.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
 pub struct Now {
     /// Places, and memory if it is counted.
     pub machine: Vec<MachineRow>,
@@ -49,7 +51,7 @@ pub struct Now {
 }
 
 /// A run that is under way.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
 pub struct LiveRun {
     /// `r12`.
     pub id: String,
@@ -70,7 +72,7 @@ pub struct LiveRun {
 }
 
 /// Partitions of one job that wait for one thing.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
 pub struct Waiting {
     /// Label.
     pub job: String,
@@ -85,7 +87,7 @@ pub struct Waiting {
 }
 
 /// A want that is open.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct OpenWant {
     /// As in lists.
     #[serde(flatten)]

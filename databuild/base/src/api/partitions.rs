@@ -2,15 +2,18 @@
 
 use databuild_core::words;
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 /// Query of `GET /api/v1/partitions`.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct PartitionsQuery {
-    /// Which partitions; a dataset's name for all of its.
+    /// Which partitions; a dataset's name for all of its. All datasets without it.
     #[serde(rename = "ref")]
     pub reference: Option<String>,
     /// Only those in this state.
+    #[param(inline, value_type = Option<PartitionState>)]
     pub state: Option<String>,
     /// How many rows at most.
     pub limit: Option<usize>,
@@ -18,8 +21,48 @@ pub struct PartitionsQuery {
     pub cursor: Option<String>,
 }
 
+words! {
+    /// By what datasets are sorted.
+    pub enum DatasetOrder: "order of datasets" {
+        /// In the order of their names.
+        Name => "name",
+        /// Those with most partitions first.
+        Total => "total",
+        /// Those with most missing partitions first.
+        Missing => "missing",
+        /// Those with most stale partitions first.
+        Stale => "stale",
+        /// Those with most failed partitions first.
+        Failed => "failed",
+        /// Those with most partitions that are being built first.
+        Building => "building",
+    }
+}
+
+/// Query of `GET /api/v1/datasets`.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct DatasetsQuery {
+    /// Only those whose names have this text in them.
+    pub search: Option<String>,
+    /// Only external ones, or only those that are built.
+    pub external: Option<bool>,
+    /// Only those with partitions in this state.
+    #[param(inline, value_type = Option<PartitionState>)]
+    pub state: Option<String>,
+    /// By what they are sorted: `name` by default.
+    #[param(inline, value_type = Option<DatasetOrder>)]
+    pub sort: Option<String>,
+    /// How many rows at most; 100 by default.
+    pub limit: Option<usize>,
+    /// `next` of the page before.
+    pub cursor: Option<String>,
+}
+
 /// Query of `GET /api/v1/why`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct WhyQuery {
     /// Reference of one partition.
@@ -27,7 +70,7 @@ pub struct WhyQuery {
 }
 
 /// Counts of one dataset's partitions. Each is counted once.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct DatasetSummary {
     /// Name.
     pub dataset: String,
@@ -81,7 +124,7 @@ words! {
 }
 
 /// A partition in a list.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct PartitionRow {
     /// Its reference.
     pub partition: String,
@@ -103,7 +146,7 @@ pub(super) fn is_zero(number: &u64) -> bool {
 }
 
 /// `GET /api/v1/why?partition=…`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Why {
     /// Its reference.
     pub partition: String,
@@ -151,7 +194,7 @@ pub struct Why {
 }
 
 /// Files that were there already became what a partition holds.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct AdoptedSaid {
     /// Who said so; absent if the archive that tells is not there.
     pub by: Option<String>,
@@ -160,7 +203,7 @@ pub struct AdoptedSaid {
 }
 
 /// Somebody judged a change of a job harmless.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct AcceptedSaid {
     /// Who.
     pub by: String,
@@ -173,7 +216,7 @@ pub struct AcceptedSaid {
 }
 
 /// A partition that is not current, on the way to the first cause.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct WhyStep {
     /// Its reference.
     pub partition: String,
@@ -186,7 +229,7 @@ pub struct WhyStep {
 }
 
 /// One reason why a partition is not current.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct WhyCause {
     /// Stable name: `code_changed`, `inputs_changed`, ….
     pub reason: String,
@@ -208,7 +251,7 @@ pub struct WhyCause {
 }
 
 /// A taint, as the log has it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct TaintSaid {
     /// What was tainted, as references.
     pub partitions: Vec<String>,
@@ -221,7 +264,7 @@ pub struct TaintSaid {
 }
 
 /// A changed source file and how the job depends on it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Blame {
     /// Workspace-relative path.
     pub path: String,
@@ -234,7 +277,7 @@ pub struct Blame {
 }
 
 /// An input partition as it was read, and as it is.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct InputUsed {
     /// Its reference.
     pub partition: String,

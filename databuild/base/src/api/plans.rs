@@ -1,15 +1,19 @@
 //! Plans.
 
+use super::schema::word_or_none;
+use databuild_core::event::{PriorityClass, Refresh};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// `POST /api/v1/plans`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PlanRequest {
     /// References.
     pub targets: Vec<String>,
     /// `missing`, `stale` (default) or `all`.
     #[serde(default)]
+    #[schema(schema_with = word_or_none::<Refresh>)]
     pub refresh: Option<String>,
     /// Key spaces as of this instant; now if absent.
     #[serde(default)]
@@ -23,11 +27,12 @@ pub struct PlanRequest {
 }
 
 /// `POST /api/v1/plans/p7/apply`.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ApplyPlan {
     /// `interactive` (default) or `backfill`.
     #[serde(default)]
+    #[schema(schema_with = word_or_none::<PriorityClass>)]
     pub class: Option<String>,
     /// Give up after so many seconds.
     #[serde(default)]
@@ -36,12 +41,13 @@ pub struct ApplyPlan {
     #[serde(default)]
     pub sla_seconds: Option<u64>,
     /// What it is for.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::or_default")]
+    #[schema(nullable)]
     pub comment: String,
 }
 
 /// A plan in a list.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct PlanSummary {
     /// `p7`.
     pub id: String,
@@ -64,7 +70,7 @@ pub struct PlanSummary {
 }
 
 /// How long a plan may take, from the last runs of its jobs.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Estimate {
     /// Milliseconds for what is certain, as far as its jobs have run before.
     pub low_ms: u64,
@@ -75,7 +81,7 @@ pub struct Estimate {
 }
 
 /// What would run, and why.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct PlanView {
     /// `p7`; absent if it is not kept.
     pub id: Option<String>,
@@ -107,7 +113,7 @@ pub struct PlanView {
 }
 
 /// Partitions of one job with one reason.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct PlanGroup {
     /// Label.
     pub job: String,

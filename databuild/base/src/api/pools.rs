@@ -1,9 +1,10 @@
 //! Pools, and what else runs share.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// `GET /api/v1/pools`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct PoolList {
     /// All pools of the graph, by label.
     pub data: Vec<PoolRow>,
@@ -14,7 +15,7 @@ pub struct PoolList {
 }
 
 /// A pool.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct PoolRow {
     /// `package/name`, or `name` in the root package.
     pub name: String,
@@ -33,7 +34,7 @@ pub struct PoolRow {
 }
 
 /// A run that takes something of a pool.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct PoolHolder {
     /// `r12`.
     pub run: String,
@@ -44,7 +45,7 @@ pub struct PoolHolder {
 }
 
 /// Something that the machine has.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct MachineRow {
     /// `places`, or `memory` in bytes.
     pub name: String,
@@ -58,7 +59,7 @@ pub struct MachineRow {
 }
 
 /// `PUT /api/v1/pools`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ResizePool {
     /// Name or label.

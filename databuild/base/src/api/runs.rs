@@ -1,10 +1,13 @@
 //! Runs and attempts.
 
+use super::BlockReason;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use utoipa::{IntoParams, ToSchema};
 
 /// Query of `GET /api/v1/runs`.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct RunsQuery {
     /// Only of this job: its label, or a name that only one has.
@@ -20,18 +23,20 @@ pub struct RunsQuery {
 }
 
 /// Query of `GET /api/v1/runs/{id}/reproduction`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct ReproductionQuery {
     /// The attempt; the last one if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attempt: Option<u32>,
     /// The absolute path of the folder in which it is to work. It need not be there.
+    #[param(example = "/srv/ada/again")]
     pub folder: String,
 }
 
 /// What a process needs to be an attempt once more.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ReproductionView {
     /// `r12`.
     pub run: String,
@@ -57,7 +62,7 @@ pub struct ReproductionView {
 }
 
 /// An output of an attempt that is repeated by hand.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ReproducedOutput {
     /// Its reference.
     pub partition: String,
@@ -68,7 +73,7 @@ pub struct ReproducedOutput {
 }
 
 /// A run in a list.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct RunRow {
     /// `r12`.
     pub id: String,
@@ -82,7 +87,7 @@ pub struct RunRow {
     /// `leased`, `running`, `retry_wait`, `suspended`, `completed`, `failed`, `canceled`.
     pub state: String,
     /// Attempts so far.
-    pub attempts: u32,
+    pub attempt_count: u32,
     /// RFC 3339.
     pub created_at: String,
     /// RFC 3339; absent while live.
@@ -95,7 +100,7 @@ pub struct RunRow {
 }
 
 /// `GET /api/v1/runs/r12`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct RunDetail {
     /// As in lists.
     #[serde(flatten)]
@@ -105,8 +110,20 @@ pub struct RunDetail {
     /// All parameters of the job with the values that it got; absent if it has none.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub params: BTreeMap<String, String>,
+    /// The attempt that is under way; absent if none is.
+    pub current_attempt: Option<String>,
+    /// When it was due to begin, or is due to be tried again, RFC 3339.
+    pub scheduled_at: String,
+    /// Where it stood, first to last.
+    pub state_history: Vec<StateChange>,
     /// Its attempts, first to last.
-    pub attempts_detail: Vec<AttemptRow>,
+    pub attempts: Vec<AttemptRow>,
+    /// Who has the attempt that is under way; absent if none is.
+    pub lease: Option<Lease>,
+    /// What keeps it from being done.
+    pub block_reason: BlockReason,
+    /// Wants that need it; none once it is over.
+    pub wants: Vec<String>,
     /// What checks found in what it made, in their order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub checks: Vec<super::CheckRow>,
@@ -117,14 +134,43 @@ pub struct RunDetail {
     pub seq: u64,
 }
 
+/// A run came from one state to another.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct StateChange {
+    /// Absent for the first.
+    pub from: Option<String>,
+    /// As in lists.
+    pub to: String,
+    /// RFC 3339.
+    pub at: String,
+}
+
+/// An executor has an attempt.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Lease {
+    /// Which executor: `runner`, the one of this machine.
+    pub owner: String,
+    /// The attempt.
+    pub attempt: String,
+    /// RFC 3339.
+    pub acquired_at: String,
+    /// When something was heard of it last, RFC 3339.
+    pub updated_at: String,
+    /// When it ends by itself, RFC 3339; absent for the runner of this machine, which is asked whether it lives.
+    pub expires_at: Option<String>,
+}
+
 /// One attempt.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct AttemptRow {
+    /// `r12-1`.
+    pub id: String,
     /// From 1.
     pub number: u32,
     /// `leased`, `running`, `ended`.
     pub state: String,
-    /// `success`, `failure`, `timeout`, `canceled`, `lost`; absent while live.
+    /// `success`, `failure`, `permanent_failure`, `timeout`, `out_of_memory`, `canceled`, `lost`, `inputs_moved`,
+    /// `missing_input`; absent while live.
     pub outcome: Option<String>,
     /// Process id, once started.
     pub pid: Option<u32>,
@@ -148,7 +194,7 @@ pub struct AttemptRow {
 }
 
 /// Runs of one job that failed with one message.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
 pub struct FailedRuns {
     /// Label.
     pub job: String,
@@ -167,7 +213,7 @@ pub struct FailedRuns {
 }
 
 /// `GET /api/v1/runs/r12/logs`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct LogLines {
     /// Of this attempt.
     pub attempt: u32,
@@ -180,7 +226,7 @@ pub struct LogLines {
 }
 
 /// A line that a job printed. It has `text`, or `hex` if it is no UTF-8.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct LogLine {
     /// RFC 3339, to the millisecond: when its end came; null if nobody knows.
     pub at: Option<String>,

@@ -2,9 +2,11 @@
 
 use super::partitions::DatasetSummary;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use utoipa::ToSchema;
 
 /// `GET /api/v1/server`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ServerStatus {
     /// Program version.
     pub version: String,
@@ -48,7 +50,7 @@ pub struct ServerStatus {
 }
 
 /// Threads that work out answers of one kind.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ReadLane {
     /// `quick`: about one thing; `slow`: lists and counts; `looking`: external data is looked at.
     pub name: String,
@@ -61,7 +63,7 @@ pub struct ReadLane {
 }
 
 /// The graph that new work follows.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct GraphInfo {
     /// Digest.
     pub id: String,
@@ -73,8 +75,30 @@ pub struct GraphInfo {
     pub jobs: Vec<String>,
 }
 
+/// `GET /api/v1/stats`.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
+pub struct Stats {
+    /// Runs, archived ones included.
+    pub runs: Tally,
+    /// Wants, archived ones included.
+    pub wants: Tally,
+    /// Partitions of all datasets.
+    pub partitions: Tally,
+    /// The last event this reflects.
+    pub seq: u64,
+}
+
+/// How many there are of something.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
+pub struct Tally {
+    /// All.
+    pub total: u64,
+    /// By state; together as many as there are.
+    pub by_state: BTreeMap<String, u64>,
+}
+
 /// `PUT /api/v1/server/slots`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SlotsRequest {
     /// Attempts that may run at once; at least 1.
@@ -82,20 +106,22 @@ pub struct SlotsRequest {
 }
 
 /// `POST /api/v1/server/shutdown`.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ShutdownRequest {
     /// Stop running jobs as well; otherwise they go on under the runner.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::or_default")]
+    #[schema(nullable)]
     pub stop_jobs: bool,
 }
 
 /// `POST /api/v1/gc`.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct GcRequest {
     /// Count, remove nothing.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::or_default")]
+    #[schema(nullable)]
     pub dry_run: bool,
     /// Logs of attempts younger than so many days stay; as the setting `keep_logs` says if absent.
     #[serde(default)]
@@ -106,7 +132,7 @@ pub struct GcRequest {
 }
 
 /// Its answer.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct GcReply {
     /// Nothing was removed.
     pub dry_run: bool,
@@ -130,7 +156,7 @@ pub struct GcReply {
 }
 
 /// Events that went from the log to an archive.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
 pub struct Archived {
     /// How many; the following are 0 or absent if it is 0.
     pub events: u64,
@@ -155,7 +181,7 @@ pub struct Archived {
 }
 
 /// Something that is not over, and so keeps events in the log.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct HeldBy {
     /// Of the want, run, plan or trial.
     pub id: String,

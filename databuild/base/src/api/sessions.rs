@@ -1,9 +1,10 @@
 //! Browsers that are signed in.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// `POST /api/v1/sign-in-links`: a link that signs a browser in, once.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct SignInLink {
     /// Path and query, at the server's address.
     pub path: String,

@@ -1,9 +1,10 @@
 //! Tokens: who may ask the server for what.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// `POST /api/v1/tokens`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CreateToken {
     /// Its name, under which what its holder does is recorded.
@@ -19,7 +20,7 @@ pub struct CreateToken {
 }
 
 /// Its answer.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct NewToken {
     /// The token itself, which is never told again.
     pub token: String,
@@ -29,7 +30,7 @@ pub struct NewToken {
 }
 
 /// A token, without what makes it one.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct TokenRow {
     /// Its name.
     pub name: String,
@@ -48,7 +49,7 @@ pub struct TokenRow {
 }
 
 /// `GET /api/v1/tokens`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct TokenList {
     /// All that there ever were, by name.
     pub data: Vec<TokenRow>,

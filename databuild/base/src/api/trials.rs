@@ -3,9 +3,10 @@
 use super::Digests;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use utoipa::{IntoParams, ToSchema};
 
 /// Body of `POST /api/v1/trials`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum CreateTrial {
     /// The job that made partitions and the job of today.
@@ -17,13 +18,14 @@ pub enum CreateTrial {
 }
 
 /// Partitions to be repeated.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
 pub struct SampleTrial {
     /// The job: its label, or a name that only one has. May be left out if `targets` says it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub job: Option<String>,
     /// References among which partitions are chosen; all that the job made, if there are none.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::or_default")]
+    #[schema(nullable)]
     pub targets: Vec<String>,
     /// How many partitions, 1 to 100; 5 if it is left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -31,7 +33,7 @@ pub struct SampleTrial {
 }
 
 /// A run to be repeated.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct RerunTrial {
     /// `r12`.
     pub run: String,
@@ -41,7 +43,8 @@ pub struct RerunTrial {
 }
 
 /// Query of `GET /api/v1/trials/{id}`.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct TrialQuery {
     /// How long to wait for its end, in milliseconds.
@@ -49,7 +52,7 @@ pub struct TrialQuery {
 }
 
 /// A trial in a list.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct TrialRow {
     /// `t3`.
     pub id: String,
@@ -77,7 +80,7 @@ pub struct TrialRow {
 }
 
 /// `GET /api/v1/trials/t3`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct TrialDetail {
     /// As in lists.
     #[serde(flatten)]
@@ -96,7 +99,7 @@ pub struct TrialDetail {
 }
 
 /// How runs of a trial are made.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct TrialArm {
     /// Digest of the graph.
     pub graph: String,
@@ -110,7 +113,7 @@ pub struct TrialArm {
 }
 
 /// What a trial found of one output.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct TrialResult {
     /// The partition.
     pub partition: String,

@@ -1,23 +1,27 @@
 //! Wants and their progress.
 
 use super::runs::FailedRuns;
+use super::schema::{word, word_or_none};
 use super::work::Blocker;
-use databuild_core::event::Refresh;
+use databuild_core::event::{PriorityClass, Refresh};
 use databuild_core::word::Word as _;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use utoipa::{IntoParams, ToSchema};
 
 /// `POST /api/v1/wants`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CreateWant {
     /// References: `temps/city=seattle/date=2010-01-01..2010-01-31`.
     pub targets: Vec<String>,
     /// `interactive` (default) or `backfill`.
     #[serde(default)]
+    #[schema(schema_with = word_or_none::<PriorityClass>)]
     pub class: Option<String>,
     /// `missing`, `stale` (default) or `all`.
     #[serde(default)]
+    #[schema(schema_with = word_or_none::<Refresh>)]
     pub refresh: Option<String>,
     /// Key spaces as of this instant; now if absent.
     #[serde(default)]
@@ -29,7 +33,8 @@ pub struct CreateWant {
     #[serde(default)]
     pub sla_seconds: Option<u64>,
     /// What it is for.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::or_default")]
+    #[schema(nullable)]
     pub comment: String,
     /// Refuse if another graph is registered.
     #[serde(default)]
@@ -37,7 +42,7 @@ pub struct CreateWant {
 }
 
 /// `POST /api/v1/jobs/invoke`; the answer is that of `POST /api/v1/wants`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct InvokeJob {
     /// The job: its label, or a name that only one has.
@@ -45,10 +50,12 @@ pub struct InvokeJob {
     /// References of what is to be made, whatever its state.
     pub targets: Vec<String>,
     /// Values of its parameters; defaults hold for the others.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::or_default")]
+    #[schema(nullable)]
     pub params: BTreeMap<String, String>,
     /// As in `POST /api/v1/wants`.
     #[serde(default)]
+    #[schema(schema_with = word_or_none::<PriorityClass>)]
     pub class: Option<String>,
     /// As there.
     #[serde(default)]
@@ -60,7 +67,8 @@ pub struct InvokeJob {
     #[serde(default)]
     pub sla_seconds: Option<u64>,
     /// As there.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::or_default")]
+    #[schema(nullable)]
     pub comment: String,
     /// As there.
     #[serde(default)]
@@ -78,12 +86,48 @@ impl InvokeJob {
     }
 }
 
+/// `POST /api/v1/wants/batch`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CreateWants {
+    /// The wants, at most 100.
+    #[schema(min_items = 1, max_items = 100)]
+    pub wants: Vec<CreateWant>,
+}
+
+/// Its answer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct CreatedWants {
+    /// What came of each want, in the order of the request.
+    pub data: Vec<WantOrError>,
+    /// How many wants there are now for this request.
+    pub made: usize,
+    /// Partitions of these that nothing upstream holds up.
+    pub ready: u64,
+    /// The last event this reflects.
+    pub seq: u64,
+}
+
+/// What came of a want that was asked for among others. It has one of the two.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct WantOrError {
+    /// The want.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub want: Option<WantDetail>,
+    /// Why there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<super::ErrorBody>,
+}
+
 /// Query of `GET /api/v1/wants`.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct WantsQuery {
-    /// Only those in this state.
+    /// Only those in this state: `open`, `satisfied`, `failed`, `canceled` or `expired`.
     pub state: Option<String>,
+    /// Only those that this program asked for, such as `cli`.
+    pub source: Option<String>,
     /// How many rows at most.
     pub limit: Option<usize>,
     /// `next` of the page before.
@@ -91,7 +135,8 @@ pub struct WantsQuery {
 }
 
 /// Query of `GET /api/v1/wants/{id}/progress`.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct ProgressQuery {
     /// Tell what happened after this event.
@@ -101,7 +146,7 @@ pub struct ProgressQuery {
 }
 
 /// A want in a list.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct WantRow {
     /// `w3`.
     pub id: String,
@@ -133,7 +178,7 @@ pub struct WantRow {
 }
 
 /// `GET /api/v1/wants/w3`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct WantDetail {
     /// As in lists.
     #[serde(flatten)]
@@ -150,6 +195,19 @@ pub struct WantDetail {
     /// The graph that what is left of it follows; absent once it has ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub graph: Option<String>,
+    /// When something was decided about its work last, RFC 3339.
+    #[serde(default)]
+    pub updated_at: String,
+    /// What is there now, as it was asked for; empty until it is satisfied.
+    #[serde(default)]
+    pub outputs: Vec<String>,
+    /// The first of `causes`; absent if nothing failed.
+    pub error: Option<String>,
+    /// The run that needs it; absent if somebody asked for it.
+    pub parent: Option<String>,
+    /// Wants that its runs wait for.
+    #[serde(default)]
+    pub children: Vec<String>,
     /// Why it failed: first causes, at most ten.
     pub causes: Vec<String>,
     /// How many of the partitions that it asks for edge rules leave out; absent while it is open, and if there are none.
@@ -163,15 +221,16 @@ pub struct WantDetail {
 }
 
 /// `POST /api/v1/wants/w3/priority`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PrioritizeWant {
     /// `interactive` or `backfill`.
+    #[schema(schema_with = word::<PriorityClass>)]
     pub class: String,
 }
 
 /// `GET /api/v1/wants/w3/history`: how far it was when, and what failed.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
 pub struct WantHistory {
     /// `w3`.
     pub id: String,
@@ -187,7 +246,7 @@ pub struct WantHistory {
 }
 
 /// How far a want was at an instant.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
 pub struct ProgressPoint {
     /// RFC 3339.
     pub at: String,
@@ -198,7 +257,7 @@ pub struct ProgressPoint {
 }
 
 /// How far a want is.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
 pub struct Progress {
     /// Partitions of work it began with.
     pub total: u64,
@@ -210,12 +269,15 @@ pub struct Progress {
     pub failed: u64,
     /// Partitions that runs under way make.
     pub running: u64,
+    /// Partitions that nothing upstream holds up: they begin when there is a place.
+    #[serde(default)]
+    pub ready: u64,
     /// By job, upstream first.
     pub jobs: Vec<JobProgress>,
 }
 
 /// One job's part of a want.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct JobProgress {
     /// Label.
     pub job: String,
@@ -226,7 +288,7 @@ pub struct JobProgress {
 }
 
 /// `GET /api/v1/wants/w3/progress?after=SEQ`: waits until something happens, at most some seconds.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ProgressLine {
     /// Of this event; 0 for a summary.
     pub seq: u64,
@@ -249,7 +311,7 @@ pub struct ProgressLine {
 }
 
 /// Answer of `GET /api/v1/wants/w3/progress`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ProgressAnswer {
     /// The want now.
     pub want: WantDetail,

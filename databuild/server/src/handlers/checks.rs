@@ -5,14 +5,30 @@ use super::Answer;
 use crate::api::{CheckRow, ChecksQuery, Page};
 use crate::app::checks;
 use crate::state::App;
-use axum::routing::get;
-use axum::{Json, Router};
+use axum::Json;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 /// The routes of this noun.
-pub(crate) fn routes() -> Router<App> {
-    Router::new().route("/checks", get(list))
+pub(crate) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(list))
 }
 
+/// What checks found, newest first.
+///
+/// For each partition (of a reference, if one is given) the newest result of each check: `passed`, `failed` or
+/// `error`. With `failed=true` only what did not pass.
+#[utoipa::path(
+    get,
+    path = "/checks",
+    tag = "Checks",
+    operation_id = "checks_list",
+    params(ChecksQuery),
+    responses(
+        (status = 200, body = Page<CheckRow>),
+        (status = "default", description = "LIST REFERENCE no_graph"),
+    )
+)]
 async fn list(app: App, Query(query): Query<ChecksQuery>) -> Answer<Page<CheckRow>> {
     Ok(Json(checks::list(&app, query).await?))
 }

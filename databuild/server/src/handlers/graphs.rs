@@ -4,56 +4,169 @@ use super::super::error::ApiError;
 use super::super::extract::{Body, Query};
 use super::Answer;
 use crate::api::{
-    DiffQuery, DiffView, DrawingQuery, DrawingView, GraphId, ImpactRequest, RegisterReply, RegisterRequest,
-    SourcesRequest, StaleView,
+    DiffQuery, DiffView, DrawingQuery, DrawingView, GraphDetail, GraphId, GraphRow, ImpactRequest, ListQuery,
+    Page, RegisterReply, RegisterRequest, SourcesRequest, StaleView,
 };
 use crate::app::{drawing, graphs};
 use crate::state::App;
 use axum::extract::{DefaultBodyLimit, Path};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
-use axum::{Json, Router};
+use axum::Json;
 use std::collections::BTreeMap;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 /// A graph of some ten thousand jobs.
 const LIMIT: usize = 64 << 20;
 
 /// The routes of this noun.
-pub(crate) fn routes() -> Router<App> {
-    Router::new()
-        .route("/graphs", post(register).layer(DefaultBodyLimit::max(LIMIT)))
-        .route("/graphs/impact", post(impact).layer(DefaultBodyLimit::max(LIMIT)))
-        .route("/graphs/diff", get(diff))
-        .route("/graphs/{id}", get(one))
-        .route("/graphs/{id}/sources", post(sources))
-        .route("/graph", get(current))
-        .route("/graph/id", get(id))
-        .route("/graph/drawing", get(draw))
+pub(crate) fn routes() -> OpenApiRouter<App> {
+    let files = OpenApiRouter::new().routes(routes!(register)).routes(routes!(impact));
+    OpenApiRouter::new()
+        .merge(files.layer(DefaultBodyLimit::max(LIMIT)))
+        .routes(routes!(list))
+        .routes(routes!(diff))
+        .routes(routes!(one))
+        .routes(routes!(content))
+        .routes(routes!(sources))
+        .routes(routes!(current))
+        .routes(routes!(id))
+        .routes(routes!(draw))
 }
 
+/// Registers a graph.
+///
+/// `sources` names the jobs' source manifests, whose contents were sent before. The code of its jobs must be in the
+/// server's code store already; the command line sees to that. A value that is no UTF-8 is `{"hex": "..."}`. The
+/// body has at most 64 MiB.
+#[utoipa::path(
+    post,
+    path = "/graphs",
+    tag = "Graphs",
+    operation_id = "graphs_register",
+    request_body = RegisterRequest,
+    responses(
+        (status = 200, body = RegisterReply),
+        (status = "default", description = "graph_invalid unsupported_format graph_replaced sources_missing code_store_differs code_store_damaged code_store_io WRITE"),
+    )
+)]
 async fn register(app: App, Body(body): Body<RegisterRequest>) -> Answer<RegisterReply> {
     Ok(Json(graphs::register(&app, body).await?))
 }
 
+/// The graph file that new work follows.
+#[utoipa::path(
+    get,
+    path = "/graph",
+    tag = "Graphs",
+    operation_id = "graphs_current",
+    responses(
+        (status = 200, description = "The graph file, as it was registered.", body = serde_json::Value, content_type = "application/json"),
+        (status = "default", description = "no_graph"),
+    )
+)]
 async fn current(app: App) -> Result<Response, ApiError> {
     Ok(file(graphs::current(&app).await?))
 }
 
+/// What differs between two graphs that were registered.
+///
+/// It is told as [`databuild diff`](cli.md#diff) tells it, with `files` to blame. Without `head` it is the graph that new work
+/// follows, without `base` the one that was registered before the head.
+#[utoipa::path(
+    get,
+    path = "/graphs/diff",
+    tag = "Graphs",
+    operation_id = "graphs_diff",
+    params(DiffQuery),
+    responses(
+        (status = 200, body = DiffView),
+        (status = "default", description = "no_graph graph_not_found query_too_slow"),
+    )
+)]
 async fn diff(app: App, Query(query): Query<DiffQuery>) -> Answer<DiffView> {
     Ok(Json(graphs::diff(&app, query).await?))
 }
 
+/// Which datasets are made from which, and where each stands in a drawing.
+///
+/// Places and layers are 0 or more; two nodes or bends of a layer are at least 1 apart. With `around`, only what that
+/// dataset, job's output or folded package is made from, and what is made from it; `depth` steps away at most. With
+/// `fold`, a package stands for its datasets, unless `open` names it.
+#[utoipa::path(
+    get,
+    path = "/graph/drawing",
+    tag = "Graphs",
+    operation_id = "graphs_drawing",
+    params(DrawingQuery),
+    responses(
+        (status = 200, body = DrawingView),
+        (status = "default", description = "no_graph unknown_dataset"),
+    )
+)]
 async fn draw(app: App, Query(query): Query<DrawingQuery>) -> Answer<DrawingView> {
     Ok(Json(drawing::draw(&app, query).await?))
 }
 
+/// The digest of the graph that new work follows.
+///
+/// It is null before the first registration.
+#[utoipa::path(
+    get,
+    path = "/graph/id",
+    tag = "Graphs",
+    operation_id = "graphs_id",
+    responses(
+        (status = 200, body = GraphId),
+    )
+)]
 async fn id(app: App) -> Json<GraphId> {
     Json(graphs::id(&app))
 }
 
-async fn one(app: App, Path(id): Path<String>) -> Result<Response, ApiError> {
+/// A graph file that was registered once.
+#[utoipa::path(
+    get,
+    path = "/graphs/{id}/file",
+    tag = "Graphs",
+    operation_id = "graphs_content",
+    params(("id" = String, Path, description = "The graph: at least four digits of its digest, its number, or `latest`.", example = "latest")),
+    responses(
+        (status = 200, description = "The graph file, as it was registered.", body = serde_json::Value, content_type = "application/json"),
+        (status = "default", description = "graph_not_found"),
+    )
+)]
+async fn content(app: App, Path(id): Path<String>) -> Result<Response, ApiError> {
     Ok(file(graphs::get(&app, id).await?))
+}
+
+/// Registrations of graphs, newest first.
+#[utoipa::path(
+    get,
+    path = "/graphs",
+    tag = "Graphs",
+    operation_id = "graphs_list",
+    params(ListQuery),
+    responses((status = 200, body = Page<GraphRow>), (status = "default", description = "LIST"))
+)]
+async fn list(app: App, Query(query): Query<ListQuery>) -> Answer<Page<GraphRow>> {
+    Ok(Json(graphs::list(&app, query).await?))
+}
+
+/// A graph, with its jobs and datasets.
+///
+/// One that was registered more than once is told as it was the last time.
+#[utoipa::path(
+    get,
+    path = "/graphs/{id}",
+    tag = "Graphs",
+    operation_id = "graphs_one",
+    params(("id" = String, Path, description = "The graph: at least four digits of its digest, its number, or `latest`.", example = "latest")),
+    responses((status = 200, body = GraphDetail), (status = "default", description = "graph_not_found"))
+)]
+async fn one(app: App, Path(id): Path<String>) -> Answer<GraphDetail> {
+    Ok(Json(graphs::detail(&app, id).await?))
 }
 
 /// A graph file as it was registered.
@@ -61,6 +174,19 @@ fn file(content: Vec<u8>) -> Response {
     ([(header::CONTENT_TYPE, "application/json")], content).into_response()
 }
 
+/// Source manifests of jobs of a graph, by label.
+#[utoipa::path(
+    post,
+    path = "/graphs/{id}/sources",
+    tag = "Graphs",
+    operation_id = "graphs_sources",
+    params(("id" = String, Path, description = "The graph: at least four digits of its digest, its number, or `latest`.", example = "latest")),
+    request_body = SourcesRequest,
+    responses(
+        (status = 200, description = "`{LABEL: MANIFEST}`.", body = BTreeMap<String, String>),
+        (status = "default", description = "graph_not_found"),
+    )
+)]
 async fn sources(
     app: App,
     Path(id): Path<String>,
@@ -69,6 +195,23 @@ async fn sources(
     Ok(Json(graphs::sources(&app, id, body).await?))
 }
 
+/// What a graph would make stale.
+///
+/// How many partitions that are current would not be under this graph: for each dataset `stale` and, only if
+/// upstream data changes, `downstream`; `already` counts those that are stale now, or behind something that is, and would be under
+/// this graph, too; `estimate` is how long building anew takes what is current and would not be; `lost` counts built partitions of which the graph would know nothing, since
+/// no dataset takes them over. It is not registered. The body has at most 64 MiB.
+#[utoipa::path(
+    post,
+    path = "/graphs/impact",
+    tag = "Graphs",
+    operation_id = "graphs_impact",
+    request_body = ImpactRequest,
+    responses(
+        (status = 200, body = StaleView),
+        (status = "default", description = "no_graph graph_invalid unsupported_format"),
+    )
+)]
 async fn impact(app: App, Body(body): Body<ImpactRequest>) -> Answer<StaleView> {
     Ok(Json(graphs::impact(&app, body).await?))
 }

@@ -5,22 +5,65 @@ use super::Answer;
 use crate::api::{AcceptReply, AcceptRequest, TaintReply, TaintRequest};
 use crate::app::judgements;
 use crate::state::App;
-use axum::routing::post;
-use axum::{Json, Router};
+use axum::Json;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 /// The routes of this noun.
-pub(crate) fn routes() -> Router<App> {
-    Router::new().route("/taint", post(taint)).route("/untaint", post(untaint)).route("/accept", post(accept))
+pub(crate) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(taint)).routes(routes!(untaint)).routes(routes!(accept))
 }
 
+/// Declares data bad.
+///
+/// `followers` is how many more were made from the named partitions.
+#[utoipa::path(
+    post,
+    path = "/taint",
+    tag = "Judgements",
+    operation_id = "judgements_taint",
+    request_body = TaintRequest,
+    responses(
+        (status = 200, body = TaintReply),
+        (status = "default", description = "REFERENCE no_graph no_targets no_reason nothing_to_taint WRITE"),
+    )
+)]
 async fn taint(app: App, Body(body): Body<TaintRequest>) -> Answer<TaintReply> {
     Ok(Json(judgements::taint(&app, body).await?))
 }
 
+/// Takes a taint back.
+///
+/// `reason` may be left out.
+#[utoipa::path(
+    post,
+    path = "/untaint",
+    tag = "Judgements",
+    operation_id = "judgements_untaint",
+    request_body = TaintRequest,
+    responses(
+        (status = 200, body = TaintReply),
+        (status = "default", description = "REFERENCE no_graph no_targets nothing_to_untaint WRITE"),
+    )
+)]
 async fn untaint(app: App, Body(body): Body<TaintRequest>) -> Answer<TaintReply> {
     Ok(Json(judgements::untaint(&app, body).await?))
 }
 
+/// Judges changes of code and arguments harmless.
+///
+/// `targets` or `job` may be left out. `evidence` that is the id of a trial has to hold.
+#[utoipa::path(
+    post,
+    path = "/accept",
+    tag = "Judgements",
+    operation_id = "judgements_accept",
+    request_body = AcceptRequest,
+    responses(
+        (status = 200, body = AcceptReply),
+        (status = "default", description = "REFERENCE JOB no_graph no_targets no_reason nothing_to_accept no_evidence trial_not_found WRITE"),
+    )
+)]
 async fn accept(app: App, Body(body): Body<AcceptRequest>) -> Answer<AcceptReply> {
     Ok(Json(judgements::accept(&app, body).await?))
 }

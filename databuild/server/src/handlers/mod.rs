@@ -1,4 +1,7 @@
 //! One file for each noun of the API, with its routes beside their handlers. Paths are below `/api/v1`, unless a file says otherwise.
+//!
+//! What stands above a handler is what [`crate::document`] tells of its route: its first sentence, what else there is to say, what it
+//! takes and answers. The "default" answer has the codes of its errors, and in capitals groups of them.
 
 pub(super) mod checks;
 pub(super) mod contents;
@@ -12,6 +15,7 @@ pub(super) mod keys;
 pub(super) mod mcp;
 pub(super) mod metrics;
 pub(super) mod now;
+pub(super) mod openapi;
 pub(super) mod partitions;
 pub(super) mod plans;
 pub(super) mod pools;

@@ -5,7 +5,10 @@ use super::super::extract::Query;
 use super::super::log_lines::Form;
 use super::super::logs::{self, Printed};
 use super::{last_event, Answer};
-use crate::api::{Page, ReproductionQuery, ReproductionView, RunDetail, RunRow, RunsQuery, WhyWork};
+use crate::api::{
+    Canceled, LogLines, Page, ReproductionQuery, ReproductionView, RunDetail, RunRow, RunsQuery, StreamEvent,
+    WhyWork,
+};
 use crate::app::{cursor, limit_of, runs};
 use crate::executor::LogFrom;
 use crate::state::App;
@@ -16,6 +19,9 @@ use axum::routing::get;
 use axum::{Json, Router};
 use serde::Deserialize;
 use std::time::Duration;
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 /// Longest wait for more of a log.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
@@ -23,14 +29,14 @@ const LONGEST_WAIT: Duration = Duration::from_secs(30);
 const LINES: usize = 1000;
 
 /// The routes of this noun.
-pub(crate) fn routes() -> Router<App> {
-    Router::new()
-        .route("/runs", get(list))
-        .route("/runs/{id}", get(one).delete(cancel))
-        .route("/runs/{id}/why", get(why))
-        .route("/runs/{id}/reproduction", get(reproduction))
-        .route("/runs/{id}/logs", get(lines))
-        .route("/runs/{id}/logs/{stream}", get(logs))
+pub(crate) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(list))
+        .routes(routes!(one, cancel))
+        .routes(routes!(why))
+        .routes(routes!(reproduction))
+        .routes(routes!(lines))
+        .routes(routes!(logs))
 }
 
 /// Those of the first plan for this API, below `/api`.
@@ -42,22 +48,94 @@ pub(crate) fn seed_routes() -> Router<App> {
         .route("/job_runs/{id}/logs/{stream}", get(logs))
 }
 
+/// Runs, newest first.
+///
+/// `job` and `partition` of now also find runs under earlier names. A text that no dataset of now knows is looked
+/// for at the beginning of the runs' partitions. A run with `trial` publishes nothing.
+#[utoipa::path(
+    get,
+    path = "/runs",
+    tag = "Runs",
+    operation_id = "runs_list",
+    params(RunsQuery),
+    responses(
+        (status = 200, body = Page<RunRow>),
+        (status = "default", description = "LIST JOB bad_state"),
+    )
+)]
 async fn list(app: App, Query(query): Query<RunsQuery>) -> Answer<Page<RunRow>> {
     Ok(Json(runs::list(&app, query).await?))
 }
 
+/// A run, with its attempts.
+///
+/// It has at most 1000 results of `checks`, and `params` with all parameters of its job. `archive` is there if it
+/// is [archived](operations.md#old-events).
+#[utoipa::path(
+    get,
+    path = "/runs/{id}",
+    tag = "Runs",
+    operation_id = "runs_one",
+    params(("id" = String, Path, description = "The run.", example = "r12")),
+    responses(
+        (status = 200, body = RunDetail),
+        (status = "default", description = "invalid_run_id run_not_found archive_missing"),
+    )
+)]
 async fn one(app: App, Path(id): Path<String>) -> Answer<RunDetail> {
     Ok(Json(runs::get(&app, runs::parse(&id)?).await?))
 }
 
-async fn cancel(app: App, Path(id): Path<String>) -> Answer<RunDetail> {
+/// Stops a run.
+///
+/// Asking again is no error: `outcome` says what came of it.
+#[utoipa::path(
+    delete,
+    path = "/runs/{id}",
+    tag = "Runs",
+    operation_id = "runs_cancel",
+    params(("id" = String, Path, description = "The run.", example = "r12")),
+    responses(
+        (status = 200, body = Canceled<RunDetail>),
+        (status = "default", description = "invalid_run_id run_not_found archive_missing WRITE"),
+    )
+)]
+async fn cancel(app: App, Path(id): Path<String>) -> Answer<Canceled<RunDetail>> {
     Ok(Json(runs::cancel(&app, runs::parse(&id)?).await?))
 }
 
+/// What a run waits for.
+///
+/// The one thing: `kind`, `message` and what belongs to the kind, as in [cli.md](cli.md#why).
+#[utoipa::path(
+    get,
+    path = "/runs/{id}/why",
+    tag = "Runs",
+    operation_id = "runs_why",
+    params(("id" = String, Path, description = "The run.", example = "r12")),
+    responses(
+        (status = 200, body = WhyWork),
+        (status = "default", description = "invalid_run_id run_not_found archive_missing"),
+    )
+)]
 async fn why(app: App, Path(id): Path<String>) -> Answer<WhyWork> {
     Ok(Json(runs::why(&app, runs::parse(&id)?).await?))
 }
 
+/// What a process needs to be an attempt once more, in a folder of its own.
+///
+/// As [`shell`](cli.md#shell) has it. Values of inherited variables are not told.
+#[utoipa::path(
+    get,
+    path = "/runs/{id}/reproduction",
+    tag = "Runs",
+    operation_id = "runs_reproduction",
+    params(("id" = String, Path, description = "The run.", example = "r12"), ReproductionQuery),
+    responses(
+        (status = 200, body = ReproductionView),
+        (status = "default", description = "invalid_run_id run_not_found attempt_not_found archive_missing not_reproducible"),
+    )
+)]
 async fn reproduction(
     app: App,
     Path(id): Path<String>,
@@ -66,23 +144,45 @@ async fn reproduction(
     Ok(Json(runs::reproduction(&app, runs::parse(&id)?, query).await?))
 }
 
-/// Query of [`logs`].
-#[derive(Debug, Deserialize)]
+/// Query of `GET /runs/{id}/logs/{stream}`.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct LogsQuery {
+    /// Its number; the last one by default.
     attempt: Option<u32>,
+    /// Where the answer begins, in bytes.
     offset: Option<u64>,
+    /// How many bytes at most.
+    #[param(minimum = 0, maximum = 16777216)]
     limit: Option<u64>,
+    /// Instead: how many bytes before the end.
     tail: Option<u64>,
+    /// How long to wait if there is nothing yet, in milliseconds, at most 30000.
     wait_ms: Option<u64>,
+    /// Answer with server-sent events as the log grows.
     #[serde(default)]
     follow: bool,
 }
 
-/// `GET /runs/{id}/logs/{stream}`.
+/// The bytes that an attempt wrote to one stream.
 ///
-/// # Errors
-/// No such run or attempt, no such stream, or the log is gone.
+/// At most 16 MiB from `offset` on, or the last `tail` bytes. `X-Log-Size` is the size of the whole log,
+/// `X-Log-Offset` is where the answer begins, and `X-Log-Ended: true` says that it is the end of the log of an
+/// attempt that is over. Empty for an attempt that ended well and whose folder is not kept. With `follow=true` the
+/// answer is server-sent events: `log` with a JSON string of what came (what is no UTF-8 is replaced), whose id is
+/// the offset after it (send it as `Last-Event-ID` to resume), and `end` when the attempt is over.
+#[utoipa::path(
+    get,
+    path = "/runs/{id}/logs/{stream}",
+    tag = "Runs",
+    operation_id = "runs_logs",
+    params(("id" = String, Path, description = "The run.", example = "r12"), ("stream" = String, Path, description = "`stdout` or `stderr`.", example = "stdout"), LogsQuery),
+    responses(
+        (status = 200, description = "The bytes, or a stream of them.", content((String = "text/plain"), (StreamEvent = "text/event-stream"))),
+        (status = "default", description = "invalid_run_id run_not_found attempt_not_found stream_not_found log_not_found archive_missing WAIT"),
+    )
+)]
 async fn logs(
     app: App,
     Path((id, stream)): Path<(String, String)>,
@@ -99,22 +199,33 @@ async fn logs(
     }
 }
 
-/// Query of [`lines`].
-#[derive(Debug, Deserialize)]
+/// Query of `GET /runs/{id}/logs`.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct LinesQuery {
+    /// Its number; the last one by default.
     attempt: Option<u32>,
+    /// Only this one: `stdout` or `stderr`.
     stream: Option<String>,
+    /// `next` of the answer before.
     cursor: Option<String>,
+    /// How many lines at most; 1000 by default, at most 10000; with another
+    /// `format` up to 1000000.
+    #[param(minimum = 1, maximum = 1000000)]
     limit: Option<usize>,
+    /// How long to wait if there is nothing yet, in milliseconds, at most 30000.
     wait_ms: Option<u64>,
+    /// Answer with server-sent events as the log grows.
     #[serde(default)]
     follow: bool,
+    /// How an answer has the lines: `json` by default.
+    #[param(inline)]
     format: Option<Format>,
 }
 
 /// How an answer has lines.
-#[derive(Debug, Clone, Copy, Deserialize)]
+#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 enum Format {
     /// In one JSON object.
@@ -125,10 +236,29 @@ enum Format {
     Text,
 }
 
-/// `GET /runs/{id}/logs`.
+/// What an attempt printed, as lines of both streams, or of one, in the order in which they were completed.
 ///
-/// # Errors
-/// No such run or attempt, no such stream, a bad cursor, or the log is gone.
+/// `at` is [when a line's end came](cli.md#times-of-lines), or null if nobody knows. A line longer than 64 KiB
+/// comes in pieces, of which all but the last have `"continues": true`. A line that has no end yet is told when it
+/// has one, or when the attempt is over. `ended` says that the attempt is over and nothing follows.
+///
+/// With `format=text` the answer is `TIME STREAM TEXT` for each line, as `databuild logs --timestamps` prints them, and
+/// with `format=ndjson` a JSON object for each: many times faster for a long log. `X-Log-Next` says where to go on,
+/// `X-Log-Ended` whether nothing follows, and `X-Log-At` when the last line came.
+///
+/// With `follow=true` the answer is server-sent events: `line` with one of the lines, whose id is the place after it
+/// (send it as `Last-Event-ID` to resume), and `end` when the attempt is over.
+#[utoipa::path(
+    get,
+    path = "/runs/{id}/logs",
+    tag = "Runs",
+    operation_id = "runs_lines",
+    params(("id" = String, Path, description = "The run.", example = "r12"), LinesQuery),
+    responses(
+        (status = 200, description = "The lines, or a stream of them.", content((LogLines = "application/json"), (String = "text/plain"), (String = "application/x-ndjson"), (StreamEvent = "text/event-stream"))),
+        (status = "default", description = "invalid_run_id run_not_found attempt_not_found stream_not_found bad_cursor log_not_found archive_missing WAIT"),
+    )
+)]
 async fn lines(
     app: App,
     Path(id): Path<String>,

@@ -4,27 +4,30 @@ use super::super::error::ApiError;
 use super::super::extract::Body;
 use super::super::lanes::Load;
 use super::Answer;
-use crate::api::{GcReply, GcRequest, ReadLane, ServerStatus, ShutdownRequest, SlotsRequest};
+use crate::api::{GcReply, GcRequest, ReadLane, ServerStatus, ShutdownRequest, SlotsRequest, Stats};
 use crate::app::{garbage, server};
 use crate::state::App;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::routing::{get, post, put};
+use axum::routing::get;
 use axum::{Json, Router};
 use std::sync::atomic::Ordering;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 /// The routes of this noun.
-pub(crate) fn routes() -> Router<App> {
-    Router::new()
-        .route("/server", get(status))
-        .route("/server/slots", put(set_slots))
-        .route("/server/shutdown", post(shutdown))
-        .route("/gc", post(collect_garbage))
+pub(crate) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(status))
+        .routes(routes!(stats))
+        .routes(routes!(set_slots))
+        .routes(routes!(shutdown))
+        .routes(routes!(collect_garbage))
 }
 
 /// Those at the root of the server.
-pub(crate) fn root_routes() -> Router<App> {
-    Router::new().route("/health", get(health)).route("/healthz", get(health)).route("/ready", get(ready))
+pub(crate) fn root_routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(health)).routes(routes!(healthz)).routes(routes!(ready))
 }
 
 /// Those below `/api`.
@@ -32,11 +35,48 @@ pub(crate) fn seed_routes() -> Router<App> {
     Router::new().route("/health", get(health))
 }
 
+/// Whether the server lives. Needs no token.
+#[utoipa::path(
+    get,
+    path = "/health",
+    tag = "Server",
+    operation_id = "server_health",
+    responses(
+        (status = 200, description = "`OK`.", body = String),
+    )
+)]
 async fn health() -> &'static str {
     "OK"
 }
 
-/// The log is replayed, the loop runs, and work can begin. While the log is replayed, [`super::super::replaying`] answers.
+/// Whether the server lives: another name of `/health`.
+#[utoipa::path(
+    get,
+    path = "/healthz",
+    tag = "Server",
+    operation_id = "server_healthz",
+    responses(
+        (status = 200, description = "`OK`.", body = String),
+    )
+)]
+async fn healthz() -> &'static str {
+    health().await
+}
+
+/// Whether the server takes commands and begins work. Needs no token.
+///
+/// 503 says why work cannot begin: `replaying` (the server reads its log; everything but `/health` says so then), `no_runner`,
+/// `shutting_down`.
+#[utoipa::path(
+    get,
+    path = "/ready",
+    tag = "Server",
+    operation_id = "server_ready",
+    responses(
+        (status = 200, description = "`OK`.", body = String),
+        (status = "default", description = "no_runner replaying shutting_down"),
+    )
+)]
 async fn ready(State(app): State<App>) -> Result<&'static str, ApiError> {
     if app.draining.load(Ordering::Relaxed) {
         return Err(ApiError::new("shutting_down", "the server is shutting down"));
@@ -48,6 +88,21 @@ async fn ready(State(app): State<App>) -> Result<&'static str, ApiError> {
     Ok("OK")
 }
 
+/// The server: what it is, has and does.
+///
+/// `memory` and `temporary_dir` are null if nobody knows, or there is none. `memory_limits` is `enforced`, or
+/// `accounting`: only counted; `memory_limits_reason` says by what, or why not. `reads` are the threads that work out
+/// answers: `quick` about one thing, `slow` for lists, `looking` at external data.
+#[utoipa::path(
+    get,
+    path = "/server",
+    tag = "Server",
+    operation_id = "server_status",
+    responses(
+        (status = 200, body = ServerStatus),
+        (status = "default", description = "query_too_slow"),
+    )
+)]
 async fn status(app: App) -> Answer<ServerStatus> {
     let lane = |(name, load): (&str, Load)| {
         let Load { size, in_use, waiting } = load;
@@ -57,11 +112,53 @@ async fn status(app: App) -> Answer<ServerStatus> {
     Ok(Json(ServerStatus { reads, ..server::status(&app).await? }))
 }
 
+/// How many runs, wants and partitions there are, by state.
+///
+/// Of each, the states sum up to the total.
+#[utoipa::path(
+    get,
+    path = "/stats",
+    tag = "Server",
+    operation_id = "server_stats",
+    responses((status = 200, body = Stats), (status = "default", description = "query_too_slow"))
+)]
+async fn stats(app: App) -> Answer<Stats> {
+    Ok(Json(server::stats(&app).await?))
+}
+
+/// Says how many attempts may run at once.
+#[utoipa::path(
+    put,
+    path = "/server/slots",
+    tag = "Server",
+    operation_id = "server_set_slots",
+    request_body = SlotsRequest,
+    responses(
+        (status = 204, description = "It is so."),
+        (status = "default", description = "bad_slots WRITE"),
+    )
+)]
 async fn set_slots(app: App, Body(body): Body<SlotsRequest>) -> Result<StatusCode, ApiError> {
     server::set_slots(&app, &body).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// Makes the server go.
+///
+/// With `stop_jobs` running jobs are told to end and have their `grace`. No job begins any more, requests that wait
+/// (`wait_ms`) are answered with 503 `shutting_down`, and streams (`follow=true`) end with
+/// `event: end` and the data `{"reason":"shutting_down"}`; other requests have 5 s.
+#[utoipa::path(
+    post,
+    path = "/server/shutdown",
+    tag = "Server",
+    operation_id = "server_shutdown",
+    request_body = ShutdownRequest,
+    responses(
+        (status = 202, description = "It goes."),
+        (status = "default", description = "shutting_down"),
+    )
+)]
 async fn shutdown(app: App, Body(body): Body<ShutdownRequest>) -> Result<StatusCode, ApiError> {
     match app.stop(body.stop_jobs) {
         true => Ok(StatusCode::ACCEPTED),
@@ -69,6 +166,22 @@ async fn shutdown(app: App, Body(body): Body<ShutdownRequest>) -> Result<StatusC
     }
 }
 
+/// Removes what nobody needs any more, as the command `gc` does.
+///
+/// `events_checked` is how many events of the log were read and found whole. `not_removed` has the reason for each
+/// folder of an attempt that could not be. `archived` is there if old events were asked for; its `held_by` names
+/// what is not over and keeps events that are old enough.
+#[utoipa::path(
+    post,
+    path = "/gc",
+    tag = "Server",
+    operation_id = "server_collect_garbage",
+    request_body = GcRequest,
+    responses(
+        (status = 200, body = GcReply),
+        (status = "default", description = "code_store_io code_store_damaged bad_roots WRITE"),
+    )
+)]
 async fn collect_garbage(app: App, Body(body): Body<GcRequest>) -> Answer<GcReply> {
     Ok(Json(garbage::collect(&app, body).await?))
 }

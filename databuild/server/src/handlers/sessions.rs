@@ -5,15 +5,24 @@ use super::super::sessions::LINK;
 use crate::api::SignInLink;
 use crate::state::App;
 use axum::http::StatusCode;
-use axum::routing::post;
-use axum::{Extension, Json, Router};
+use axum::{Extension, Json};
 use databuild_core::event::Origin;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 /// The routes of this noun.
-pub(crate) fn routes() -> Router<App> {
-    Router::new().route("/sign-in-links", post(create))
+pub(crate) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(create))
 }
 
+/// A link that signs a browser in, once.
+#[utoipa::path(
+    post,
+    path = "/sign-in-links",
+    tag = "Sign-in",
+    operation_id = "sessions_create",
+    responses((status = 201, body = SignInLink))
+)]
 async fn create(
     app: App,
     Extension(origin): Extension<Origin>,

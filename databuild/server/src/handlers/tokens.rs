@@ -3,34 +3,71 @@
 use super::super::error::ApiError;
 use super::super::extract::Body;
 use super::Answer;
-use crate::api::{CreateToken, TokenList, TokenRow};
+use crate::api::{CreateToken, NewToken, TokenList, TokenRow};
 use crate::app::tokens;
 use crate::state::App;
 use axum::extract::Path;
 use axum::http::{header, StatusCode};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get};
-use axum::{Json, Router};
+use axum::Json;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 /// The routes of this noun.
-pub(crate) fn routes() -> Router<App> {
-    Router::new().route("/tokens", get(list).post(create)).route("/tokens/{name}", delete(revoke))
+pub(crate) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(list, create)).routes(routes!(revoke))
 }
 
+/// All tokens that there ever were, by name.
+#[utoipa::path(
+    get,
+    path = "/tokens",
+    tag = "Tokens",
+    operation_id = "tokens_list",
+    responses((status = 200, body = TokenList))
+)]
 async fn list(app: App) -> Json<TokenList> {
     Json(tokens::list(&app))
 }
 
-/// Nobody keeps the answer: it has the token.
+/// Creates a token.
+///
+/// `token` is never told again: the log has its SHA-256. A name is given once.
+#[utoipa::path(
+    post,
+    path = "/tokens",
+    tag = "Tokens",
+    operation_id = "tokens_create",
+    request_body = CreateToken,
+    responses(
+        (status = 201, body = NewToken),
+        (status = "default", description = "bad_dataset_pattern bad_expiry bad_scope bad_token_name no_random_numbers token_name_taken WRITE"),
+    )
+)]
 async fn create(app: App, Body(body): Body<CreateToken>) -> Result<Response, ApiError> {
     let made = tokens::create(&app, body).await?;
     let headers = [
         (header::LOCATION, format!("/api/v1/tokens/{}", made.row.name)),
+        // Nobody keeps the answer: it has the token.
         (header::CACHE_CONTROL, "no-store".to_owned()),
     ];
     Ok((StatusCode::CREATED, headers, Json(made)).into_response())
 }
 
+/// Makes a token worth nothing.
+///
+/// Asking twice is no error.
+#[utoipa::path(
+    delete,
+    path = "/tokens/{name}",
+    tag = "Tokens",
+    operation_id = "tokens_revoke",
+    params(("name" = String, Path, description = "Its name.", example = "dashboard")),
+    responses(
+        (status = 200, body = TokenRow),
+        (status = "default", description = "token_not_found WRITE"),
+    )
+)]
 async fn revoke(app: App, Path(name): Path<String>) -> Answer<TokenRow> {
     Ok(Json(tokens::revoke(&app, name).await?))
 }

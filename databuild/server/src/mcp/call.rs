@@ -53,7 +53,7 @@ fn read<T: DeserializeOwned>(args: Value) -> Result<T, ApiError> {
 
 async fn datasets(app: &App, args: DatasetsArgs) -> Result<Value, ApiError> {
     let from: usize = cursor(args.cursor.as_deref())?.unwrap_or(0);
-    let found = partitions::datasets(app).await?;
+    let found = partitions::all_datasets(app).await?;
     let named = |name: &str| args.name.as_deref().is_none_or(|part| name.contains(part));
     let rows: Vec<_> = found.data.into_iter().filter(|row| named(&row.dataset)).collect();
     Ok(part(&rows, from, found.seq))
@@ -100,7 +100,8 @@ async fn list_wants(app: &App, args: WantsArgs) -> Result<Value, ApiError> {
         return Ok(document(&wants::get(app, wants::parse(&id)?).await?));
     }
     let ask = |limit| {
-        wants::list(app, WantsQuery { state: state.clone(), limit: Some(limit), cursor: cursor.clone() })
+        let (state, cursor) = (state.clone(), cursor.clone());
+        wants::list(app, WantsQuery { state, source: None, limit: Some(limit), cursor })
     };
     Ok(page(ask).await?)
 }

@@ -38,7 +38,7 @@ struct ListQuery {
 }
 
 async fn list(app: App, viewer: Viewer, Query(query): Query<ListQuery>) -> Answer {
-    let all = partitions::datasets(&app).await?;
+    let all = partitions::all_datasets(&app).await?;
     let shown = pages::datasets::Shown {
         search: query.q,
         state: query.state,

@@ -3,10 +3,11 @@
 use super::answer::{to, Answer};
 use super::form::Sent;
 use super::viewer::Viewer;
-use crate::api::{ApplyPlan, PlanRequest};
+use crate::api::{self, ApplyPlan, PlanRequest};
 use crate::app::plans;
 use crate::extract::Query;
 use crate::state::App;
+use crate::store::MAX_ROWS;
 use axum::extract::Path;
 use axum::routing::get;
 use axum::Router;
@@ -26,7 +27,7 @@ struct ListQuery {
 }
 
 async fn list(app: App, viewer: Viewer, Query(query): Query<ListQuery>) -> Answer {
-    let kept = plans::list(&app);
+    let kept = plans::list(&app, &api::ListQuery { limit: Some(MAX_ROWS), cursor: None })?;
     Ok(viewer.shown(&pages::plans::page(&kept.data, &query.targets, &viewer.site.csrf, viewer.now)))
 }
 

@@ -31,10 +31,10 @@ pub(super) struct Asked {
 
 /// What an attempt of a run printed.
 pub(super) fn printed(app: &App, id: RunId, detail: &RunDetail, number: u32) -> Result<Printed, ApiError> {
-    if number == 0 || number > detail.run.attempts {
+    if number == 0 || number > detail.run.attempt_count {
         return Err(ApiError::not_found("attempt_not_found", "attempt", &format!("{id}-{number}")));
     }
-    let mut attempts = detail.attempts_detail.iter();
+    let mut attempts = detail.attempts.iter();
     // What has no exit code had no process, or nobody knows what became of it.
     let ended = attempts.any(|row| row.number == number && row.exit_code.is_some());
     Printed::by(app, AttemptId { run: id, number }, ended)
@@ -42,7 +42,7 @@ pub(super) fn printed(app: &App, id: RunId, detail: &RunDetail, number: u32) -> 
 
 /// The part of a log that is asked for. That there is none is no error of the page.
 pub(super) async fn log(app: &App, id: RunId, detail: &RunDetail, asked: Asked) -> Result<Log, ApiError> {
-    let attempt = asked.attempt.unwrap_or(detail.run.attempts);
+    let attempt = asked.attempt.unwrap_or(detail.run.attempt_count);
     let printed = printed(app, id, detail, attempt)?;
     let search = asked.search.clone();
     let shown = match asked.search.as_str() {
@@ -52,8 +52,7 @@ pub(super) async fn log(app: &App, id: RunId, detail: &RunDetail, asked: Asked) 
     let log = match shown {
         Ok(log) => log,
         Err(error) if error.body.error == "log_not_found" => {
-            let live =
-                detail.attempts_detail.iter().any(|row| row.number == attempt && row.ended_at.is_none());
+            let live = detail.attempts.iter().any(|row| row.number == attempt && row.ended_at.is_none());
             Log { absent: Some(absent(&error.body.message, live)), ..Log::default() }
         }
         Err(error) => return Err(error),

@@ -33,7 +33,7 @@ struct ListQuery {
 
 async fn list(app: App, viewer: Viewer, Query(query): Query<ListQuery>) -> Answer {
     let state = Some(query.state).filter(|state| !state.is_empty());
-    let query = WantsQuery { state, limit: None, cursor: query.cursor };
+    let query = WantsQuery { state, source: None, limit: None, cursor: query.cursor };
     let rows = wants::list(&app, query.clone()).await?;
     let states: Vec<&str> = WantState::ALL.iter().map(|state| state.word()).collect();
     Ok(viewer.shown(&pages::wants::page(&rows, &query, &states, viewer.now)))
@@ -121,7 +121,7 @@ async fn act(app: App, Path(id): Path<String>, sent: Sent) -> Answer {
     let want = wants::parse(&id)?;
     let action = sent.get("action");
     match action {
-        "cancel" => wants::cancel(&app, want).await?,
+        "cancel" => wants::cancel(&app, want).await?.of,
         "pause" => wants::pause(&app, want).await?,
         "resume" => wants::resume(&app, want).await?,
         "backfill" | "interactive" => {

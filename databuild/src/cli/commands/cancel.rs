@@ -1,11 +1,11 @@
 //! `cancel`: a want, a run or a trial, by its id.
 
-use crate::api::{RunDetail, TrialDetail, WantDetail};
+use crate::api::{Cancel, Canceled, RunDetail, TrialDetail};
 use crate::cli::connect;
 use crate::cli::error::CliError;
 use crate::cli::shared_args::GlobalArgs;
 use crate::cli::url;
-use crate::cli::wants::print;
+use crate::cli::wants::cancel;
 use crate::cli::{exit_code, output};
 use clap::Args;
 use databuild_core::ids::{RunId, TrialId, WantId};
@@ -20,7 +20,7 @@ pub struct CancelArgs {
 /// Runs it.
 ///
 /// # Errors
-/// Not an id, or nothing live of that id.
+/// Not an id, or nothing of that id.
 pub fn run(global: &GlobalArgs, args: &CancelArgs) -> Result<u8, CliError> {
     let is_want = args.id.parse::<WantId>().is_ok();
     let is_trial = args.id.parse::<TrialId>().is_ok();
@@ -30,21 +30,23 @@ pub fn run(global: &GlobalArgs, args: &CancelArgs) -> Result<u8, CliError> {
     }
     let client = connect::connect(global)?;
     if is_want {
-        let want: WantDetail = client.delete(&format!("/api/v1/wants/{}", url::segment(&args.id)))?;
-        print(global, &want)?;
+        cancel(global, &client, &args.id)?;
     } else if is_trial {
-        let trial: TrialDetail = client.delete(&format!("/api/v1/trials/{}", url::segment(&args.id)))?;
-        if global.json {
-            output::json(&trial)?;
-        } else {
-            output::line(&format!("{} is canceled", trial.trial.id));
+        let done: Canceled<TrialDetail> =
+            client.delete(&format!("/api/v1/trials/{}", url::segment(&args.id)))?;
+        let trial = &done.of.trial;
+        match done.outcome {
+            _ if global.json => output::json(&done)?,
+            Cancel::Canceled => output::line(&format!("{} is canceled", trial.id)),
+            _ => output::line(&format!("{} is over already: {}", trial.id, trial.state)),
         }
     } else {
-        let run: RunDetail = client.delete(&format!("/api/v1/runs/{}", url::segment(&args.id)))?;
-        if global.json {
-            output::json(&run)?;
-        } else {
-            output::line(&format!("{} is to stop", run.run.id));
+        let done: Canceled<RunDetail> = client.delete(&format!("/api/v1/runs/{}", url::segment(&args.id)))?;
+        let run = &done.of.run;
+        match done.outcome {
+            _ if global.json => output::json(&done)?,
+            Cancel::Canceled => output::line(&format!("{} is to stop", run.id)),
+            _ => output::line(&format!("{} is over already: {}", run.id, run.state)),
         }
     }
     Ok(exit_code::OK)

@@ -102,7 +102,7 @@ fn base(global: &GlobalArgs, text: Option<&str>) -> Result<Base, CliError> {
     let path = match text {
         None => "/api/v1/graph".to_owned(),
         Some(id) if id.len() >= 4 && id.bytes().all(|byte| byte.is_ascii_hexdigit()) => {
-            format!("/api/v1/graphs/{}", id.to_ascii_lowercase())
+            format!("/api/v1/graphs/{}/file", id.to_ascii_lowercase())
         }
         Some(text) => {
             let message = format!("`{text}` is neither a graph file nor the id of a graph");

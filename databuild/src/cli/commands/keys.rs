@@ -75,7 +75,7 @@ pub fn run(global: &GlobalArgs, args: &KeysArgs) -> Result<u8, CliError> {
 
 fn spaces(global: &GlobalArgs) -> Result<u8, CliError> {
     let client = connect::connect(global)?;
-    let page: Page<KeySpaceRow> = client.get("/api/v1/keys")?;
+    let page: Page<KeySpaceRow> = client.list("/api/v1/keys", 0)?;
     if global.json {
         output::json(&page)?;
         return Ok(exit_code::OK);

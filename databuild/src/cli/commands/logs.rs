@@ -53,7 +53,7 @@ pub fn run(global: &GlobalArgs, args: &LogsArgs) -> Result<u8, CliError> {
     let client = connect::connect(global)?;
     let id = url::segment(&args.run);
     let run: RunDetail = client.get(&format!("/api/v1/runs/{id}"))?;
-    let attempt = args.attempt.unwrap_or(run.run.attempts);
+    let attempt = args.attempt.unwrap_or(run.run.attempt_count);
     let streams: &[&str] = match (args.stdout, args.stderr) {
         (true, _) => &["stdout"],
         (_, true) => &["stderr"],

@@ -37,7 +37,7 @@ pub fn run(global: &GlobalArgs, args: &PartitionsArgs) -> Result<u8, CliError> {
                 "`--state` chooses among the partitions of a dataset: name one",
             ));
         }
-        let page: Page<DatasetSummary> = client.get("/api/v1/datasets")?;
+        let page: Page<DatasetSummary> = client.list("/api/v1/datasets", 0)?;
         if global.json {
             output::json(&page)?;
         } else {

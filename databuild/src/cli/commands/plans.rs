@@ -25,7 +25,7 @@ pub fn run(global: &GlobalArgs, args: &PlansArgs) -> Result<u8, CliError> {
         let plan: PlanView = client.get(&format!("/api/v1/plans/{}", url::segment(id)))?;
         return super::plan::print(global, &plan).map(|()| exit_code::OK);
     }
-    let page: Page<PlanSummary> = client.get("/api/v1/plans")?;
+    let page: Page<PlanSummary> = client.list("/api/v1/plans", 0)?;
     if global.json {
         output::json(&page)?;
         return Ok(exit_code::OK);

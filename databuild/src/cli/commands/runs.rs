@@ -59,7 +59,7 @@ pub fn run(global: &GlobalArgs, args: &RunsArgs) -> Result<u8, CliError> {
         table.row(vec![
             run.id,
             run.state,
-            run.attempts.to_string(),
+            run.attempt_count.to_string(),
             output::time(&run.created_at),
             run.job,
             run.partition,
@@ -90,7 +90,7 @@ fn detail(run: &RunDetail) {
     if !row.message.is_empty() {
         output::line(&format!("  {}", row.message));
     }
-    for attempt in &run.attempts_detail {
+    for attempt in &run.attempts {
         let outcome = attempt.outcome.as_deref().unwrap_or(&attempt.state);
         let pid = attempt.pid.map(|pid| format!(", pid {pid}")).unwrap_or_default();
         let took = attempt.wall_ms.map(|ms| format!(", {}", output::duration(ms))).unwrap_or_default();

@@ -80,7 +80,7 @@ pub fn run(global: &GlobalArgs, args: &ShellArgs) -> Result<u8, CliError> {
     let id = url::segment(&args.run);
     let attempt = match args.attempt {
         Some(attempt) => attempt,
-        None => client.get::<RunDetail>(&format!("/api/v1/runs/{id}"))?.run.attempts,
+        None => client.get::<RunDetail>(&format!("/api/v1/runs/{id}"))?.run.attempt_count,
     };
     let own = || state.path().join("shell").join(format!("{}-{attempt}", args.run));
     let folder = std::path::absolute(args.folder.clone().unwrap_or_else(own))

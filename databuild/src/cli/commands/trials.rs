@@ -138,7 +138,7 @@ pub fn list(global: &GlobalArgs, args: &TrialsArgs) -> Result<u8, CliError> {
         print(global, &trial)?;
         return Ok(exit_code::OK);
     }
-    let page: Page<TrialRow> = client.get("/api/v1/trials")?;
+    let page: Page<TrialRow> = client.list("/api/v1/trials", 0)?;
     if global.json {
         output::json(&page)?;
         return Ok(exit_code::OK);

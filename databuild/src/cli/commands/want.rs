@@ -10,7 +10,7 @@ use crate::cli::output::{self, Table};
 use crate::cli::shared_args::{word, GlobalArgs};
 use crate::cli::steady::post_once;
 use crate::cli::url;
-use crate::cli::wants::{print, standing, WANTS};
+use crate::cli::wants::{cancel, print, standing, WANTS};
 use clap::{Args, Subcommand};
 use databuild_core::event::PriorityClass;
 use databuild_core::word::Word as _;
@@ -102,7 +102,7 @@ pub fn run(global: &GlobalArgs, args: &WantArgs) -> Result<u8, CliError> {
             print(global, &client.get(&format!("/api/v1/wants/{}", url::segment(id)))?)?
         }
         WantCommand::Cancel { id } => {
-            print(global, &client.delete(&format!("/api/v1/wants/{}", url::segment(id)))?)?
+            cancel(global, &client, id)?;
         }
         WantCommand::Pause { id } => print(global, &act(&client, id, "pause", &serde_json::json!({}))?)?,
         WantCommand::Resume { id } => print(global, &act(&client, id, "resume", &serde_json::json!({}))?)?,

@@ -219,7 +219,7 @@ mod tests {
                 ..crate::api::Blocker::default()
             };
             let (id, state) = ("w3".to_owned(), state.to_owned());
-            standing(&WhyWork { id, state, blocker, causes: Vec::new(), seq: 1 })
+            standing(&WhyWork { id, state, block_reason: None, blocker, causes: Vec::new(), seq: 1 })
         };
         let running = of("open", "running", "r106 (X, <1 s) and 1 other run");
         assert_eq!(running, "w3 is running: r106 (X, <1 s) and 1 other run");

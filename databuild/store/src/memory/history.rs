@@ -61,7 +61,9 @@ fn is_named(named: &Named, run: &RunRow) -> bool {
 impl History for MemoryLog {
     fn wants(&self, filter: &WantFilter) -> Result<Answer<Listed<WantRow>>, StoreError> {
         let wants = self.lists()?.wants.into_values();
-        let asked_for = wants.filter(|want| filter.state.is_none_or(|state| want.state == state));
+        let of_source = |want: &WantRow| filter.source.as_ref().is_none_or(|source| want.source == *source);
+        let asked_for =
+            wants.filter(|want| filter.state.is_none_or(|state| want.state == state) && of_source(want));
         self.answer(newest(asked_for, |want| want.id.0, filter.before.map(|want| want.0), filter.limit))
     }
 
@@ -212,8 +214,10 @@ impl History for MemoryLog {
         self.answer(rows.rev().find(|row| row.id.0.starts_with(id)))
     }
 
-    fn graphs(&self, limit: usize) -> Result<Answer<Vec<GraphRow>>, StoreError> {
-        self.answer(self.lists()?.graphs.into_values().rev().take(limit.min(MAX_ROWS)).collect())
+    fn graphs(&self, before: Option<Seq>, limit: usize) -> Result<Answer<Vec<GraphRow>>, StoreError> {
+        let rows = self.lists()?.graphs.into_values().rev();
+        let rows = rows.filter(|row| before.is_none_or(|before| row.seq < before));
+        self.answer(rows.take(limit.min(MAX_ROWS)).collect())
     }
 
     fn content(&self, digest: &str) -> Result<Option<Vec<u8>>, StoreError> {

@@ -66,6 +66,7 @@ impl Lists {
             }
             RowChange::RunMoved { run, state, ended, message } => {
                 if let Some(row) = self.runs.get_mut(&run) {
+                    debug_assert!(row.state.next().contains(&state), "{row:?} comes to {state:?}");
                     (row.state, row.ended_at) = (state, ended.map(|(at, _)| instant(at)));
                     if let Some(message) = message {
                         row.message = message.to_owned();

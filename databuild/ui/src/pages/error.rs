@@ -46,7 +46,7 @@ mod tests {
         let error = ErrorBody {
             error: "run_not_found".to_owned(),
             message: "there is no run `<r9>`".to_owned(),
-            details: Default::default(),
+            ..ErrorBody::default()
         };
         let page = page(&error, 404, "List them with `databuild runs`.").into_string();
         for part in [

@@ -59,7 +59,7 @@ pub fn page(shown: &Run<'_>, now: Timestamp) -> Page {
     let of = [of.as_str()];
     let mut page = Page::new(id.clone(), Place::Runs, &of, lead(shown, now));
     let so_far = if is_over(detail) { "" } else { " so far" };
-    let much = format!("{}{so_far}", detail.attempts_detail.len());
+    let much = format!("{}{so_far}", detail.attempts.len());
     page = page.part(card(
         "attempts",
         Width::Wide,
@@ -129,7 +129,7 @@ fn attempts(shown: &Run<'_>, now: Timestamp) -> Markup {
         column("Memory", "num opt"),
         column("When", "num opt"),
     ];
-    let all = &shown.detail.attempts_detail;
+    let all = &shown.detail.attempts;
     html! {
         div.pad { (waterfall(all, now)) }
         (table(&columns, &html! { @for row in all.iter().rev() { (attempt(shown, row, now)) } }))

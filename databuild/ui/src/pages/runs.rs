@@ -92,7 +92,7 @@ pub(super) fn line(row: &RunRow, now: Timestamp) -> Markup {
                 @if !row.message.is_empty() { br; span.err.soft.clip { (row.message) } }
             }
             td.opt { (job(&row.job)) @if let Some(trial) = &row.trial { " " span.soft { "trial " (trial) } } }
-            td.num.opt { (number(u64::from(row.attempts))) }
+            td.num.opt { (number(u64::from(row.attempt_count))) }
             td.num.opt { (ago(&row.created_at, now)) }
             td.num { @match &row.ended_at { Some(ended) => (between(&row.created_at, ended)), None => (since(&row.created_at, now)) } }
         }

@@ -227,6 +227,18 @@ pub(super) const ENTRIES: &[Entry] = &[
         cure: "Send the fields that `docs/api.md` lists for this route. The message names the field.",
     },
     Entry {
+        code: "invalid_pagination",
+        kind: Kind::Invalid,
+        cause: "The request asks for no rows of a list, or for more than 1,000.",
+        cure: "Send a `limit` from 1 to 1000, or none. Pass `next` as `cursor` to get the rows after these.",
+    },
+    Entry {
+        code: "invalid_run_id",
+        kind: Kind::Unreadable,
+        cause: "The text is not the id of a run, and never will be.",
+        cure: "Write the id as `databuild runs` shows it, such as `r12`.",
+    },
+    Entry {
         code: "key_out_of_range",
         kind: Kind::Invalid,
         cause: "The reference names a key before the first or after the last key of the dimension.",
@@ -447,12 +459,6 @@ pub(super) const ENTRIES: &[Entry] = &[
         kind: Kind::Conflict,
         cause: "`rerun` names a run whose events are in an archive, and so are the records of its inputs and outputs.",
         cure: "Name a newer run: `databuild runs`.",
-    },
-    Entry {
-        code: "run_ended",
-        kind: Kind::Conflict,
-        cause: "The run is over already, so it cannot be stopped.",
-        cure: "Do nothing. `databuild runs RUN` shows how it ended.",
     },
     Entry {
         code: "run_not_found",

@@ -1,0 +1,195 @@
+//! Requests as clients send them, to a server that has no runner.
+
+use super::fuzz::Server;
+use serde_json::{json, Value};
+
+/// One field of each row.
+fn column<'a>(page: &'a Value, field: &str) -> Vec<&'a Value> {
+    page["data"].as_array().unwrap().iter().map(|row| &row[field]).collect()
+}
+
+#[test]
+fn every_list_has_pages_of_1_to_1000_rows() {
+    let server = Server::start();
+    let lists = [
+        "checks",
+        "datasets",
+        "events",
+        "graphs",
+        "keys",
+        "keys/customers",
+        "partitions",
+        "partitions?ref=daily",
+        "plans",
+        "runs",
+        "trials",
+        "wants",
+    ];
+    for list in lists {
+        let of = |limit: &str| {
+            let more = if list.contains('?') { '&' } else { '?' };
+            server.json("GET", &format!("/api/v1/{list}{more}limit={limit}"), "")
+        };
+        for limit in ["0", "1001"] {
+            let (status, error) = of(limit);
+            let said = (status, error["error"].as_str(), error["details"]["field"].as_str());
+            assert_eq!(said, (422, Some("invalid_pagination"), Some("limit")), "{list} {limit}: {error}");
+            assert_eq!(error["status"], 422);
+        }
+        let (status, page) = of("1000");
+        assert_eq!((status, page["data"].is_array()), (200, true), "{list}: {page}");
+        assert_eq!(of("x").0, 400, "{list}");
+    }
+}
+
+#[test]
+fn partitions_of_all_datasets_come_page_by_page() {
+    let server = Server::start();
+    server.json("POST", "/api/v1/keys/customers", r#"{"keys": ["acme", "bolt", "cora"]}"#);
+    let whole = |reference: &str| {
+        let (_, page) = server.json("GET", &format!("/api/v1/partitions?limit=1000&ref={reference}"), "");
+        column(&page, "partition").into_iter().cloned().collect::<Vec<_>>()
+    };
+    let all = [whole("customer"), whole("daily")].concat();
+    assert_eq!(all.len(), 3 + 2 * 366);
+    for limit in [1000, 100, 3] {
+        let (mut found, mut cursor) = (Vec::new(), String::new());
+        loop {
+            let (status, page) = server.json("GET", &format!("/api/partitions?limit={limit}{cursor}"), "");
+            assert_eq!(status, 200, "{page}");
+            found.extend(column(&page, "partition").into_iter().cloned());
+            match page["next"].as_str() {
+                Some(next) if found.len() < 20 || limit > 3 => cursor = format!("&cursor={next}"),
+                _ => break,
+            }
+        }
+        assert_eq!(found, all[..found.len()], "{limit}");
+        assert!(limit == 3 || found.len() == all.len(), "{limit}: {}", found.len());
+    }
+    let (status, error) = server.json("GET", "/api/v1/partitions?cursor=7", "");
+    assert_eq!((status, error["error"].as_str()), (422, Some("bad_cursor")));
+}
+
+#[test]
+fn datasets_are_searched_filtered_and_sorted() {
+    let server = Server::start();
+    server.json("POST", "/api/v1/keys/customers", r#"{"keys": ["acme"]}"#);
+    let of = |query: &str| {
+        let (status, page) = server.json("GET", &format!("/api/v1/datasets?{query}"), "");
+        assert_eq!(status, 200, "{page}");
+        column(&page, "dataset").iter().map(|name| name.as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(of("sort=name"), of(""));
+    assert_eq!(of("sort=missing"), ["daily", "customer"]);
+    assert_eq!(of("search=cust"), ["customer"]);
+    assert_eq!(of("state=stale"), [""; 0]);
+    assert_eq!(of("external=true"), [""; 0]);
+    assert_eq!(of("sort=total&limit=1&cursor=1"), ["customer"]);
+    assert_eq!(server.json("GET", "/api/v1/datasets?sort=color", "").0, 400);
+}
+
+#[test]
+fn graphs_are_found_by_digest_number_and_as_the_latest() {
+    let server = Server::start();
+    let (_, page) = server.json("GET", "/api/v1/graphs", "");
+    let row = &page["data"][0];
+    assert_eq!(
+        (page["data"].as_array().unwrap().len(), &row["current"], &row["by"]),
+        (1, &json!(true), &json!("owner"))
+    );
+    let by = |id: &str| server.json("GET", &format!("/api/v1/graphs/{id}"), "");
+    let latest = by("latest");
+    assert_eq!(latest.0, 200);
+    assert_eq!(
+        (&latest.1["jobs"], &latest.1["datasets"]),
+        (&json!(["//:make", "//:open"]), &json!(["daily", "customer"]))
+    );
+    assert_eq!(latest.1["number"], row["number"]);
+    assert_eq!(
+        (by(&row["number"].to_string()), by(&row["id"].as_str().unwrap()[..6])),
+        (latest.clone(), latest)
+    );
+    let (status, error) = by("999");
+    assert_eq!(
+        (status, &error["graph_id"], &error["details"]["graph_id"]),
+        (404, &json!("999"), &json!("999"))
+    );
+    assert_eq!(server.json("GET", "/api/v1/graphs/latest/file", "").1["label"], "//:graph");
+}
+
+#[test]
+fn several_wants_are_made_at_once_and_once() {
+    let server = Server::start();
+    let good =
+        json!({"targets": ["daily/city=oslo/date=2024-01-01..2024-01-03"], "comment": null, "class": null});
+    let bad = json!({"targets": ["weekly"]});
+    let body = json!({"wants": [good, bad]}).to_string();
+    let ask = || server.json_with("POST", "/api/v1/wants/batch", "Idempotency-Key: both\r\n", &body);
+    let (status, first) = ask();
+    assert_eq!((status, &first["made"], &first["ready"]), (200, &json!(1), &json!(3)), "{first}");
+    assert_eq!(first["data"][1]["error"]["error"], "unknown_dataset");
+    let (_, again) = ask();
+    assert_eq!(again["data"][0]["want"]["id"], first["data"][0]["want"]["id"]);
+    let (_, page) = server.json("GET", "/api/v1/wants?source=api", "");
+    assert_eq!(column(&page, "id").len(), 1);
+    let (_, page) = server.json("GET", "/api/v1/wants?source=cli", "");
+    assert_eq!(column(&page, "id").len(), 0);
+    for (body, code) in [
+        (r#"{"wants": []}"#, "invalid_body"),
+        (r#"[[]]"#, "invalid_body"),
+        (r#"{"wants": [{"targets": ["daily"], "refresh": "some"}]}"#, "bad_refresh"),
+    ] {
+        let (status, error) = server.json("POST", "/api/v1/wants/batch", body);
+        assert_eq!((status, &error["error"]), (422, &json!(code)), "{body}");
+    }
+}
+
+#[test]
+fn what_is_no_id_of_a_run_is_told_apart_from_a_run_that_is_not_there() {
+    let server = Server::start();
+    let ids =
+        ["r0", "12", "w3", "not-a-uuid", "00000000-0000-0000-0000-000000000000", "r99999999999999999999"];
+    for id in ids {
+        for more in ["", "/why", "/logs", "/logs/stdout"] {
+            let (status, error) = server.json("GET", &format!("/api/v1/runs/{id}{more}"), "");
+            let said = (status, &error["error"], &error["run_id"], &error["details"]["run_id"]);
+            assert_eq!(said, (400, &json!("invalid_run_id"), &json!(id), &json!(id)), "{id}{more}");
+        }
+    }
+    let (status, error) = server.json("GET", "/api/job_runs/r999", "");
+    assert_eq!((status, &error["error"], &error["run_id"]), (404, &json!("run_not_found"), &json!("r999")));
+}
+
+#[test]
+fn a_cancel_can_be_sent_again() {
+    let server = Server::start();
+    let (_, want) =
+        server.json("POST", "/api/v1/wants", r#"{"targets": ["daily/city=oslo/date=2024-01-01"]}"#);
+    let path = format!("/api/v1/wants/{}", want["id"].as_str().unwrap());
+    assert_eq!(
+        (&want["parent"], &want["children"], &want["outputs"]),
+        (&Value::Null, &json!([]), &json!([]))
+    );
+    assert_eq!(want["updated_at"], want["created_at"]);
+    for outcome in ["canceled", "already_canceled", "already_canceled"] {
+        let (status, answer) = server.json("DELETE", &path, "");
+        assert_eq!(
+            (status, &answer["outcome"], &answer["state"]),
+            (200, &json!(outcome), &json!("canceled"))
+        );
+    }
+    assert_eq!(server.json("DELETE", "/api/v1/wants/w99", "").0, 404);
+    assert_eq!(server.json("POST", &format!("{path}/pause"), "").1["error"], "want_ended");
+}
+
+#[test]
+fn the_parts_of_stats_sum_to_their_totals() {
+    let server = Server::start();
+    server.json("POST", "/api/v1/wants", r#"{"targets": ["daily/city=oslo/date=2024-01-01"]}"#);
+    let (status, stats) = server.json("GET", "/api/v1/stats", "");
+    assert_eq!(status, 200);
+    for (of, total) in [("runs", 0), ("wants", 1), ("partitions", 732)] {
+        let parts = stats[of]["by_state"].as_object().unwrap().values().map(|count| count.as_u64().unwrap());
+        assert_eq!((stats[of]["total"].as_u64(), parts.sum::<u64>()), (Some(total), total), "{of}");
+    }
+}

@@ -1,0 +1,144 @@
+//! What answers are recognized by: `ETag`, and 304 for who has an answer already.
+//!
+//! A tag has when the server started, the position of the log before the answer was worked out, what the client may ask for, and a
+//! digest of what the answer says. What follows from the log alone is not worked out for who has it as of that position. What depends on the clock, on files or on what
+//! the machine has is compared by its digest, as is all else after another event.
+
+use super::asker::Asker;
+use super::state::App;
+use axum::body::{to_bytes, Body};
+use axum::extract::{Request, State};
+use axum::http::{header, HeaderMap, HeaderValue, Method, StatusCode};
+use axum::middleware::Next;
+use axum::response::Response;
+use databuild_core::digest::sha256_hex;
+
+/// Digits of a digest that stand in a tag.
+const DIGITS: usize = 32;
+/// Digits of a digest of rights.
+const RIGHTS: usize = 8;
+
+/// Tags what a GET answers.
+pub(super) async fn tagged(State(app): State<App>, request: Request, next: Next) -> Response {
+    if request.method() != Method::GET {
+        return next.run(request).await;
+    }
+    let known = known(request.headers());
+    let seq = app.backend.engine.snapshot().state.seq().0;
+    let rights = rights(request.extensions().get());
+    let since = format!("{:x}.{seq}{rights}", app.backend.started_at.as_millisecond());
+    let as_of = |tag: &&String| tag.trim_matches('"').split_once('-').is_some_and(|(of, _)| of == since);
+    if let Some(tag) = known.iter().find(as_of).filter(|_| follows_from_the_log(request.uri().path())) {
+        let mut answer = Response::new(Body::empty());
+        *answer.status_mut() = StatusCode::NOT_MODIFIED;
+        answer.headers_mut().extend(HeaderValue::from_str(tag).map(|tag| (header::ETAG, tag)));
+        return answer;
+    }
+    let response = next.run(request).await;
+    // Streams have no end that could be waited for.
+    let whole = axum::body::HttpBody::size_hint(response.body()).exact().is_some();
+    if response.status() != StatusCode::OK || !whole || response.headers().contains_key(header::ETAG) {
+        return response;
+    }
+    let (mut head, body) = response.into_parts();
+    let Ok(body) = to_bytes(body, usize::MAX).await else {
+        head.status = StatusCode::INTERNAL_SERVER_ERROR;
+        return Response::from_parts(head, Body::empty());
+    };
+    let digest = sha256_hex(&body);
+    let tag = format!("\"{since}-{}\"", &digest[..DIGITS]);
+    // Who asks again with an older tag of the same bytes has them.
+    let same =
+        |known: &String| known == "*" || known.trim_matches('"').split('-').nth(1) == Some(&digest[..DIGITS]);
+    let has = known.iter().any(same);
+    if let Ok(tag) = HeaderValue::from_str(&tag) {
+        head.headers.insert(header::ETAG, tag);
+    }
+    head.headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-cache"));
+    if !has {
+        return Response::from_parts(head, body.into());
+    }
+    head.status = StatusCode::NOT_MODIFIED;
+    head.headers.remove(header::CONTENT_LENGTH);
+    head.headers.remove(header::CONTENT_TYPE);
+    Response::from_parts(head, Body::empty())
+}
+
+/// What a client may ask for, in a tag: who has another token has another answer, or none.
+fn rights(asker: Option<&Asker>) -> String {
+    let Some(Asker::Holder { scopes, datasets, .. }) = asker else { return String::new() };
+    format!(".{}", &sha256_hex(format!("{scopes:?} {datasets:?}").as_bytes())[..RIGHTS])
+}
+
+/// Whether nothing but an event changes what is at a path.
+fn follows_from_the_log(path: &str) -> bool {
+    let parts: Vec<&str> = path.trim_start_matches("/api/v1/").split('/').collect();
+    path.starts_with("/api/v1/")
+        && matches!(parts[..], ["runs"] | ["runs", _] | ["events"] | ["graph" | "graphs", ..])
+}
+
+/// The tags of answers that the client has.
+fn known(headers: &HeaderMap) -> Vec<String> {
+    let values = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+    let each = values.flat_map(|value| value.split(','));
+    each.map(|tag| tag.trim().trim_start_matches("W/").to_owned()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fuzz::Server;
+    use super::*;
+    use databuild_core::event::Scope;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn a_tag_is_for_who_may_ask_for_the_same() {
+        let holder = |scope, datasets: &[&str]| Asker::Holder {
+            name: "t".into(),
+            scopes: vec![scope],
+            datasets: datasets.iter().map(|text| (*text).to_owned()).collect(),
+        };
+        let all = [
+            Asker::Owner,
+            holder(Scope::Read, &[]),
+            holder(Scope::Admin, &[]),
+            holder(Scope::Read, &["eu_*"]),
+            holder(Scope::Read, &["eu", "_*"]),
+        ];
+        let told: BTreeSet<String> = all.iter().map(|asker| rights(Some(asker))).collect();
+        assert_eq!(told.len(), all.len(), "{told:?}");
+        assert!(told.iter().all(|rights| !rights.contains('-')), "{told:?}");
+        assert_eq!(rights(Some(&Asker::Owner)), rights(None));
+    }
+
+    #[test]
+    fn who_has_an_answer_is_told_so_until_it_changes() {
+        let server = Server::start();
+        let get = |path: &str, tag: &str| {
+            let known =
+                if tag.is_empty() { String::new() } else { format!("If-None-Match: \"x\", W/{tag}\r\n") };
+            let answer = server.send(&server.request_with("GET", path, &known, ""), true);
+            let status = answer.split(' ').nth(1).unwrap_or_default().to_owned();
+            let found =
+                answer.lines().find_map(|line| line.strip_prefix("etag: ")).unwrap_or_default().to_owned();
+            let body = answer.split_once("\r\n\r\n").map_or(0, |(_, body)| body.len());
+            (status, found, body)
+        };
+        let paths = ["/api/v1/errors", "/api/v1/runs", "/api/v1/wants", "/api/v1/datasets", "/api/v1/graph"];
+        for path in paths {
+            let (status, tag, _) = get(path, "");
+            assert_eq!((status.as_str(), tag.is_empty()), ("200", false), "{path}");
+            assert_eq!(get(path, &tag), ("304".to_owned(), tag.clone(), 0), "{path}");
+            assert_eq!(get(path, "\"0.0-00\"").0, "200", "{path}");
+        }
+        let before = paths.map(|path| (path, get(path, "").1));
+        let body = r#"{"targets":["daily/city=oslo/date=2024-01-01"]}"#;
+        let made = server.send(&server.request("POST", "/api/v1/wants", body), true);
+        assert!(made.starts_with("HTTP/1.1 201") && !made.contains("etag:"), "{made}");
+        for (path, tag) in before {
+            let same = ["/api/v1/errors", "/api/v1/graph"].contains(&path);
+            assert_eq!(get(path, &tag).0, if same { "304" } else { "200" }, "{path}");
+        }
+        assert_eq!(get("/api/v1/runs/r99", "*").0, "404");
+    }
+}
