@@ -4,7 +4,7 @@ use super::super::error::ApiError;
 use super::super::extract::Query;
 use super::super::follow::follow;
 use super::{last_event, Answer};
-use crate::api::{EventPage, EventRow, EventsQuery};
+use crate::api::{EventPage, EventRow, EventsQuery, StreamEvent};
 use crate::app::events;
 use crate::state::App;
 use axum::extract::Path;
@@ -71,7 +71,7 @@ async fn one(app: App, Path(seq): Path<String>) -> Answer<EventRow> {
     operation_id = "events_stream",
     params(EventsQuery),
     responses(
-        (status = 200, description = "Events.", body = String, content_type = "text/event-stream"),
+        (status = 200, description = "Events.", body = StreamEvent, content_type = "text/event-stream"),
         (status = "default", description = "JOB bad_query want_not_found run_not_found too_many_waiting"),
     )
 )]

@@ -18,9 +18,10 @@ use super::asker::Asker;
 use super::error::ApiError;
 use super::state::App;
 use crate::api::ALLOW_HEADER;
-use axum::body::{Body, Bytes};
+use axum::body::{Body, Bytes, HttpBody as _};
+use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, Request};
+use axum::http::{HeaderMap, HeaderValue, Request};
 use axum::response::Response;
 use databuild_core::event::{Cause, Origin, Scope};
 use rmcp::model::{
@@ -58,7 +59,16 @@ pub(super) async fn answer(app: App, parts: Parts, body: Bytes) -> Result<Respon
     let sessions = Arc::new(NeverSessionManager::default());
     let service = move || Ok(Assistant { app: app.clone(), rights });
     let service = StreamableHttpService::new(service, sessions, config);
-    Ok(service.handle(Request::from_parts(parts, Body::from(body))).await.map(Body::new))
+    Ok(with_kind(service.handle(Request::from_parts(parts, Body::from(body))).await.map(Body::new)))
+}
+
+/// The protocol's own refusals are texts, but do not say so.
+fn with_kind(mut answer: Response) -> Response {
+    if !answer.body().is_end_stream() {
+        let text = HeaderValue::from_static("text/plain; charset=utf-8");
+        answer.headers_mut().entry(CONTENT_TYPE).or_insert(text);
+    }
+    answer
 }
 
 /// What the request lets the assistant do: as much as its token is for, or less if it says so. The owner's token is for everything, so

@@ -41,6 +41,16 @@ async fn call(app: &App, allow: Option<&str>, name: &str, args: Value) -> (bool,
     (result["isError"] != true, serde_json::from_str(text).unwrap())
 }
 
+#[tokio::test]
+async fn a_refusal_of_the_protocol_says_that_it_is_a_text() {
+    let (app, _running) = crate::fuzz::app_with_graph().await;
+    let request = Request::post("/mcp").header("host", "127.0.0.1").header("content-type", "application/json");
+    let (parts, ()) = request.body(()).unwrap().into_parts();
+    let answered = answer(app, parts, Bytes::from_static(b"{}")).await.unwrap();
+    assert_eq!(answered.status(), StatusCode::NOT_ACCEPTABLE);
+    assert_eq!(answered.headers()["content-type"], "text/plain; charset=utf-8");
+}
+
 fn names(answer: &Value) -> Vec<&str> {
     answer["result"]["tools"].as_array().unwrap().iter().map(|tool| tool["name"].as_str().unwrap()).collect()
 }
