@@ -44,7 +44,8 @@ async fn call(app: &App, allow: Option<&str>, name: &str, args: Value) -> (bool,
 #[tokio::test]
 async fn a_refusal_of_the_protocol_says_that_it_is_a_text() {
     let (app, _running) = crate::fuzz::app_with_graph().await;
-    let request = Request::post("/mcp").header("host", "127.0.0.1").header("content-type", "application/json");
+    let request =
+        Request::post("/mcp").header("host", "127.0.0.1").header("content-type", "application/json");
     let (parts, ()) = request.body(()).unwrap().into_parts();
     let answered = answer(app, parts, Bytes::from_static(b"{}")).await.unwrap();
     assert_eq!(answered.status(), StatusCode::NOT_ACCEPTABLE);
