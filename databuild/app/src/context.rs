@@ -7,15 +7,30 @@ use crate::snapshot;
 use crate::store::History;
 use jiff::Timestamp;
 use std::future::Future;
+use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What all commands and answers have at hand, save the history.
+/// What all commands and answers have at hand, save the history. Cheap to clone: each request has its own.
 #[derive(Clone)]
 pub struct Backend {
     /// The engine, which acts for whoever sent the request.
     pub engine: Handle,
+    /// The same for all requests.
+    pub place: Arc<Place>,
+}
+
+impl Deref for Backend {
+    type Target = Place;
+
+    fn deref(&self) -> &Place {
+        &self.place
+    }
+}
+
+/// Where commands are carried out, and what they share.
+pub struct Place {
     /// Code snapshots.
     pub snapshots: Arc<snapshot::Store>,
     /// The stored copy of the program that runs, if it runs from one.

@@ -52,8 +52,7 @@ pub mod wants;
 pub mod why;
 mod words;
 
-pub use context::Backend;
-pub use context::Context;
+pub use context::{Backend, Context, Place};
 pub use error::AppError;
 pub use garbage::write_roots;
 pub use words::{cursor, limit_of};

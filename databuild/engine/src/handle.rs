@@ -22,6 +22,7 @@ use databuild_core::state::{Made, State};
 use databuild_core::symbols::Symbols;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex};
@@ -59,14 +60,19 @@ pub struct Foreseen {
     pub seq: u64,
 }
 
-/// A cheap handle to a running engine.
+/// A cheap handle to a running engine: each request has its own.
 #[derive(Clone)]
 pub struct Handle {
     /// For whom commands are carried out.
     pub(super) origin: Origin,
+    pub(super) parts: Arc<Parts>,
+}
+
+/// What all handles share.
+pub struct Parts {
     /// For commands that wait for their answers: the queue has an end.
-    pub(super) commands: Arc<Semaphore>,
-    pub(super) inbox: Arc<Mutex<Sender<Message>>>,
+    pub(super) commands: Semaphore,
+    pub(super) inbox: Mutex<Sender<Message>>,
     pub(super) shared: Arc<Shared>,
     pub(super) archiver: Arc<Archiver>,
     pub(super) workspace: PathBuf,
@@ -74,6 +80,14 @@ pub struct Handle {
     /// What every job has in its environment.
     pub(super) base_env: Arc<[(String, String)]>,
     pub(super) observers: Arc<Observers>,
+}
+
+impl Deref for Handle {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.parts
+    }
 }
 
 /// Commands that wait for their answers at once, at most.
@@ -103,7 +117,7 @@ impl Handle {
     /// The same for somebody else: what is asked of it is done for them.
     #[must_use]
     pub fn on_behalf_of(&self, origin: Origin) -> Handle {
-        Handle { origin, ..self.clone() }
+        Handle { origin, parts: Arc::clone(&self.parts) }
     }
 
     /// The state after the last committed event.
@@ -552,22 +566,28 @@ mod tests {
     use super::super::testing::{days, held_loop, observers, want_of};
     use super::*;
     use crate::executor::fake::Fake;
+    use crate::orchestrator::Orchestrator;
     use crate::store::Archiver;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    fn handle(folder: &std::path::Path) -> Handle {
+    /// A handle to a loop that has not begun, and the loop.
+    fn held(folder: &Path, commands: usize) -> (Handle, Orchestrator) {
         let (orchestrator, inbox) = held_loop(folder, 1);
-        let handle = Handle {
-            origin: Origin::default(),
+        let parts = Parts {
             base_env: Arc::new([]),
-            commands: Arc::new(Semaphore::new(8)),
-            inbox: Arc::new(Mutex::new(inbox)),
+            commands: Semaphore::new(commands),
+            inbox: Mutex::new(inbox),
             shared: Arc::clone(&orchestrator.shared),
             archiver: Arc::new(Archiver::new(&folder.join("log"))),
             workspace: folder.to_owned(),
             executor: Arc::new(Fake::default()),
             observers: Arc::new(observers(folder)),
         };
+        (Handle { origin: Origin::default(), parts: Arc::new(parts) }, orchestrator)
+    }
+
+    fn handle(folder: &Path) -> Handle {
+        let (handle, orchestrator) = held(folder, 8);
         std::thread::spawn(move || orchestrator.run());
         handle
     }
@@ -576,18 +596,7 @@ mod tests {
     #[tokio::test]
     async fn the_queue_of_commands_has_an_end() {
         let folder = tempfile::tempdir().unwrap();
-        let (orchestrator, inbox) = held_loop(folder.path(), 1);
-        let handle = Handle {
-            origin: Origin::default(),
-            base_env: Arc::new([]),
-            commands: Arc::new(Semaphore::new(2)),
-            inbox: Arc::new(Mutex::new(inbox)),
-            shared: Arc::clone(&orchestrator.shared),
-            archiver: Arc::new(Archiver::new(&folder.path().join("log"))),
-            workspace: folder.path().to_owned(),
-            executor: Arc::new(Fake::default()),
-            observers: Arc::new(observers(folder.path())),
-        };
+        let (handle, _orchestrator) = held(folder.path(), 2);
         let mut waiting = Vec::new();
         for _ in 0..2 {
             let mut command = Box::pin(handle.submit(Input::Tick));

@@ -47,7 +47,7 @@ pub(crate) mod testing;
 
 pub use attempt::request::{parse_request, InputFile, OutputFile, Request};
 pub use attempt::staging::sweep_staging;
-pub use handle::{Created, Foreseen, Handle, Planned, Registration};
+pub use handle::{Created, Foreseen, Handle, Parts, Planned, Registration};
 pub use inventory::{AdoptedFiles, Found, Scanned};
 pub use message::CommandError;
 pub use metrics::Metrics;

@@ -3,7 +3,7 @@
 use super::attempt::inherited::Inherited;
 use super::attempt::staging::Staging;
 use super::courier::Courier;
-use super::handle::{Handle, MOST_COMMANDS};
+use super::handle::{Handle, Parts, MOST_COMMANDS};
 use super::history::{History, Told};
 use super::looks::observers::Observers;
 use super::looks::ownership::{self, Claim};
@@ -236,10 +236,9 @@ impl Engine {
             waiting: VecDeque::new(),
             watch,
         };
-        let handle = Handle {
-            origin: Origin::default(),
-            commands: Arc::new(Semaphore::new(MOST_COMMANDS)),
-            inbox: Arc::new(Mutex::new(inbox)),
+        let parts = Parts {
+            commands: Semaphore::new(MOST_COMMANDS),
+            inbox: Mutex::new(inbox),
             shared,
             archiver: config.archiver,
             workspace: config.workspace,
@@ -247,6 +246,7 @@ impl Engine {
             base_env: config.base_env.into(),
             observers,
         };
+        let handle = Handle { origin: Origin::default(), parts: Arc::new(parts) };
         // What is postponed is decided, and on record, before anybody can ask for anything.
         let (tell, resumed) = mpsc::channel();
         let answer = Box::new(move |_| {

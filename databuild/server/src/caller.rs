@@ -14,7 +14,7 @@ use axum::http::{HeaderMap, HeaderName};
 use databuild_core::event::{Actor, Cause, Origin};
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 const ACTOR: HeaderName = HeaderName::from_static(ACTOR_HEADER);
 const CLIENT: HeaderName = HeaderName::from_static(CLIENT_HEADER);
@@ -92,8 +92,8 @@ fn text<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Option<&'h str>
 /// Unlike those of other requests to this server.
 fn next_id() -> String {
     static NEXT: AtomicU64 = AtomicU64::new(1);
-    let started = std::process::id();
-    format!("{started:x}-{}", NEXT.fetch_add(1, Ordering::Relaxed))
+    static STARTED: LazyLock<u32> = LazyLock::new(std::process::id);
+    format!("{:x}-{}", *STARTED, NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
 /// What a handler needs, with an engine that acts for whoever sent the request.

@@ -1,7 +1,7 @@
 //! Random requests to a server that has no runner: nothing is ever made, and no job runs.
 
-use super::{router, App, Guard, Requests, Sessions, MOST_READERS};
-use crate::app::Backend;
+use super::{router, App, Guard, Requests, Sessions, Shared, MOST_READERS};
+use crate::app::{Backend, Place};
 use crate::daemon::Token;
 use crate::engine::{Engine, EngineConfig, Registration};
 use crate::executor::fake::Fake;
@@ -62,19 +62,18 @@ fn parts(folder: &TempDir) -> (Engine, App) {
     })
     .unwrap();
     let token = Token::generate().unwrap();
-    let app = App {
-        backend: Backend {
-            engine: engine.handle(),
-            snapshots,
-            binary: None,
-            staging: at("staging"),
-            started_at: Timestamp::now(),
-            runtime_dir: at("runtime"),
-            temporary_dir: None,
-            home: at("ws"),
-            keep_logs: None,
-            watched: Arc::default(),
-        },
+    let place = Place {
+        snapshots,
+        binary: None,
+        staging: at("staging"),
+        started_at: Timestamp::now(),
+        runtime_dir: at("runtime"),
+        temporary_dir: None,
+        home: at("ws"),
+        keep_logs: None,
+        watched: Arc::default(),
+    };
+    let shared = Shared {
         owner: "owner".into(),
         guard: Arc::new(Guard {
             sessions: Arc::new(Sessions::new(token.clone(), "state")),
@@ -93,6 +92,8 @@ fn parts(folder: &TempDir) -> (Engine, App) {
         requests: Requests::default(),
         stream: Arc::default(),
     };
+    let backend = Backend { engine: engine.handle(), place: Arc::new(place) };
+    let app = App { backend, shared: Arc::new(shared) };
     (engine, app)
 }
 
@@ -118,14 +119,14 @@ pub(super) async fn app_with_graph() -> (App, (Engine, TempDir)) {
 impl Server {
     pub(super) fn start() -> Server {
         let folder = tempfile::tempdir().unwrap();
-        let (engine, app) = parts(&folder);
+        let (engine, mut app) = parts(&folder);
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
         let address = listener.local_addr().unwrap();
         let token = app.guard.token.clone();
         let guard = Guard { address, ..Guard::clone(&app.guard) };
-        let app = App { guard: Arc::new(guard), ..app };
+        Arc::make_mut(&mut app.shared).guard = Arc::new(guard);
         runtime.spawn(async move { axum::serve(listener, router(app)).await });
         let server = Server {
             engine: Some(engine),

@@ -67,8 +67,7 @@ impl Guard {
             if self.hosts.iter().any(|known| name.eq_ignore_ascii_case(known)) {
                 return true;
             }
-            let port = format!(":{}", self.address.port());
-            self.names().iter().any(|name| host == name || host.strip_prefix(name.as_str()) == Some(&port))
+            self.is_own(host) || self.without_port(host).is_some_and(|name| self.is_own(name))
         };
         host.to_str().is_ok_and(is_ours)
             && uri.authority().is_none_or(|authority| is_ours(authority.as_str()))
@@ -76,20 +75,30 @@ impl Guard {
     }
 
     pub(super) fn origin_is_ours(&self, origin: &str) -> bool {
-        let named = |name: &String| origin == format!("http://{name}:{}", self.address.port());
         let host =
             origin.strip_prefix("https://").map(|host| host.rsplit_once(':').map_or(host, |(name, _)| name));
-        self.names().iter().any(named)
+        let named = origin.strip_prefix("http://").and_then(|host| self.without_port(host));
+        named.is_some_and(|name| self.is_own(name))
             || host.is_some_and(|host| self.hosts.iter().any(|known| host == known))
     }
 
-    /// What this server is called on its machine.
-    fn names(&self) -> [String; 4] {
-        let own = match self.address.ip() {
-            IpAddr::V4(ip) => ip.to_string(),
-            IpAddr::V6(ip) => format!("[{ip}]"),
-        };
-        ["127.0.0.1".to_owned(), "localhost".to_owned(), "[::1]".to_owned(), own]
+    /// Whether the server is called so on its machine.
+    fn is_own(&self, name: &str) -> bool {
+        matches!(name, "127.0.0.1" | "localhost" | "[::1]")
+            || match self.address.ip() {
+                IpAddr::V4(ip) => name.parse() == Ok(ip),
+                IpAddr::V6(ip) => {
+                    let inner = name.strip_prefix('[').and_then(|name| name.strip_suffix(']'));
+                    inner.is_some_and(|inner| inner.parse() == Ok(ip))
+                }
+            }
+    }
+
+    /// What stands before the port of this server; none if another port follows, or none.
+    fn without_port<'h>(&self, host: &'h str) -> Option<&'h str> {
+        let (name, port) = host.rsplit_once(':')?;
+        let canonical = port.bytes().all(|digit| digit.is_ascii_digit()) && !port.starts_with('0');
+        (canonical && port.parse() == Ok(self.address.port())).then_some(name)
     }
 
     pub(super) fn token_fits(&self, headers: &HeaderMap) -> bool {

@@ -51,7 +51,7 @@ pub use measures::Requests;
 pub use moves::Moves;
 pub use routes::{description, replaying, router};
 pub use sessions::Sessions;
-pub use state::App;
+pub use state::{App, Shared};
 pub use stream::Stream;
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use axum::http::{header, HeaderValue, Method};
 use axum::middleware::Next;
 use axum::response::Response;
 use std::time::Instant;
-use tracing::field::{display, Empty};
+use tracing::field::Empty;
 use tracing::Instrument as _;
 
 /// The route of a request that fits none.
@@ -29,43 +29,46 @@ pub(super) async fn noted(State(app): State<App>, mut request: Request, next: Ne
     let method = word(request.method());
     let id = RequestId::of(request.headers());
     request.extensions_mut().insert(id.clone());
-    let span = tracing::info_span!("request", %id, method, route, want = Empty, run = Empty, status = Empty);
-    speak_of(&span, request.uri().path());
+    // What is known is said at once: to say it later would write the span's fields anew.
+    let span = match spoken_of(request.uri().path()) {
+        Some(("want", want)) => tracing::info_span!("request", %id, method, route, %want, run = Empty),
+        Some((_, run)) => tracing::info_span!("request", %id, method, route, want = Empty, %run),
+        None => tracing::info_span!("request", %id, method, route, want = Empty, run = Empty),
+    };
     let mut response = next.run(request).instrument(span.clone()).await;
     let status = response.status().as_u16();
     if let Some(made) = response.headers().get(header::LOCATION).and_then(|made| made.to_str().ok()) {
-        speak_of(&span, made);
+        if let Some((noun, id)) = spoken_of(made) {
+            span.record(noun, id);
+        }
     }
-    span.record("status", status);
     if let Ok(id) = HeaderValue::from_bytes(id.as_bytes()) {
         response.headers_mut().insert(REQUEST_ID, id);
     }
     let took = began.elapsed();
     app.requests.note(method, route, status, took.as_secs_f64());
-    let ms = format_args!("{:.1}", took.as_secs_f64() * 1e3).to_string();
+    let ms = took.as_secs_f64() * 1e3;
     span.in_scope(|| {
         if PROBES.contains(&route) {
-            tracing::debug!(ms, "answered");
+            tracing::debug!(status, ms = %format_args!("{ms:.1}"), "answered");
         } else {
-            tracing::info!(ms, "answered");
+            tracing::info!(status, ms = %format_args!("{ms:.1}"), "answered");
         }
     });
     response
 }
 
-/// Names the want or the run that a path leads to.
-fn speak_of(span: &tracing::Span, path: &str) {
+/// The want or the run that a path leads to: which of them, and its id.
+fn spoken_of(path: &str) -> Option<(&'static str, &str)> {
     let mut parts = path.split('/').skip_while(|part| !matches!(*part, "wants" | "runs" | "job_runs"));
     let noun = match parts.next() {
         Some("wants") => "want",
         Some(_) => "run",
-        None => return,
+        None => return None,
     };
     // What is no id is told by the answer.
     let is_id = |id: &&str| id.len() < 24 && id.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    if let Some(id) = parts.next().filter(is_id) {
-        span.record(noun, display(id));
-    }
+    parts.next().filter(is_id).map(|id| (noun, id))
 }
 
 /// A method, of those that routes have.

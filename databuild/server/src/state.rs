@@ -7,15 +7,31 @@ use super::moves::Moves;
 use super::stream::Stream;
 use crate::app::Backend;
 use crate::store::History;
+use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
-/// What handlers share.
+/// What handlers have at hand. Cheap to clone: each request has its own.
 #[derive(Clone)]
 pub struct App {
     /// What commands and answers are worked out with.
     pub backend: Backend,
+    /// The same for all requests.
+    pub shared: Arc<Shared>,
+}
+
+impl Deref for App {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.shared
+    }
+}
+
+/// What handlers share.
+#[derive(Clone)]
+pub struct Shared {
     /// Who asks if a request names nobody: the user that the server runs as. Nobody else can read its token.
     pub owner: Arc<str>,
     /// What requests are held against.

@@ -6,7 +6,7 @@ use super::http;
 use super::options::{job_environment, store_root, Beyond, ServeOptions};
 use super::tls::{acceptor, TlsError};
 use super::traces;
-use crate::app::{write_roots, Backend};
+use crate::app::{write_roots, Backend, Place};
 use crate::daemon::{
     network_filesystem, DaemonError, IdleClock, IdleDecision, Ownership, Publication, ReadyPipe, RuntimeDir,
     RuntimeDirError, ServerGuard, StateDir, Token, Work, PREDECESSOR_WAIT,
@@ -15,7 +15,7 @@ use crate::engine::{Engine, EngineConfig, EngineError, Handle, READING_THREADS};
 use crate::executor::{Connect, Local};
 use crate::os::{raise_open_files, restore_open_files, Deadline};
 use crate::runner::{ConnectOptions, RunnerClient, RunnerError};
-use crate::server::{router, App, Guard, Lanes, Requests, Sessions, MOST_READERS};
+use crate::server::{router, App, Guard, Lanes, Requests, Sessions, Shared, MOST_READERS};
 use crate::snapshot;
 use crate::store::{Archiver, Reader, SqliteLog, StoreError};
 use std::net::SocketAddr;
@@ -268,19 +268,18 @@ impl Server {
         if options.private {
             super::private::watch(shutdown.clone()).map_err(|error| ServeError::System(error.to_string()))?;
         }
-        let app = App {
-            backend: Backend {
-                engine: engine.handle(),
-                snapshots,
-                binary,
-                staging: state.staging(),
-                runtime_dir: runtime_dir.path().to_owned(),
-                temporary_dir,
-                home: home_of(state),
-                keep_logs: options.keep_logs,
-                started_at: crate::os::now(),
-                watched: Arc::default(),
-            },
+        let place = Place {
+            snapshots,
+            binary,
+            staging: state.staging(),
+            runtime_dir: runtime_dir.path().to_owned(),
+            temporary_dir,
+            home: home_of(state),
+            keep_logs: options.keep_logs,
+            started_at: crate::os::now(),
+            watched: Arc::default(),
+        };
+        let shared = Shared {
             owner: crate::os::user().into(),
             guard: Arc::new(guard_of(state, &token, address, options)),
             last_request_ms: Arc::new(AtomicI64::new(0)),
@@ -292,6 +291,8 @@ impl Server {
             requests: Requests::default(),
             stream: Arc::default(),
         };
+        let backend = Backend { engine: engine.handle(), place: Arc::new(place) };
+        let app = App { backend, shared: Arc::new(shared) };
         write_roots(&app.backend)?;
         entrance.let_in(router(app.clone()));
         guard.publish_info(Publication {

@@ -3,7 +3,7 @@
 use super::*;
 use crate::executor::fake::Fake;
 use crate::executor::Text;
-use crate::handle::Handle;
+use crate::handle::{Handle, Parts};
 use crate::looks::files::{look_at, look_at_files, look_at_named};
 use crate::looks::moved;
 use crate::outcomes::examine::{examine, left};
@@ -200,17 +200,17 @@ impl Bench {
     }
 
     fn handle(&self) -> Handle {
-        Handle {
-            origin: Origin::default(),
+        let parts = Parts {
             base_env: Arc::new([]),
-            commands: Arc::new(tokio::sync::Semaphore::new(8)),
-            inbox: Arc::new(Mutex::new(mpsc::channel().0)),
+            commands: tokio::sync::Semaphore::new(8),
+            inbox: Mutex::new(mpsc::channel().0),
             shared: Arc::clone(&self.starter.shared),
             archiver: Arc::new(Archiver::new(&self.root().join("log.db"))),
             workspace: self.starter.workspace.clone(),
             executor: Arc::clone(&self.starter.executor),
             observers: Arc::clone(&self.starter.observers),
-        }
+        };
+        Handle { origin: Origin::default(), parts: Arc::new(parts) }
     }
 
     /// Scans all; returns what is missing, altered, changed, of these known before, not observed, and looked at.

@@ -110,7 +110,7 @@ async fn what_a_follower_is_told_over_all_its_connections_is_the_log() {
 #[tokio::test]
 async fn a_reader_that_is_too_slow_is_told_what_it_lost() {
     let (mut app, _running) = app_with_graph().await;
-    app.stream = Arc::new(Stream::keeping(4_000));
+    Arc::make_mut(&mut app.shared).stream = Arc::new(Stream::keeping(4_000));
     let want = want(&app, DAY).await;
     let mut slow = Client::new(&app, Some(0), Filter::default());
     let mut fast = Client::new(&app, Some(0), Filter::default());

@@ -28,11 +28,11 @@ impl Bench {
     fn new() -> Bench {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-        let (app, running) = runtime.block_on(app_with_graph());
+        let (mut app, running) = runtime.block_on(app_with_graph());
         let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
         let address = listener.local_addr().unwrap();
         let guard = Guard { address, ..Guard::clone(&app.guard) };
-        let app = App { guard: Arc::new(guard), ..app };
+        Arc::make_mut(&mut app.shared).guard = Arc::new(guard);
         let routes = router(app.clone());
         runtime.spawn(async move { axum::serve(listener, routes).await });
         let mut bench = Bench { app, address, cookie: String::new(), runtime, _running: Box::new(running) };
