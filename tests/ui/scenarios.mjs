@@ -62,6 +62,10 @@ function pages() {
     checks: '/datasets/sales/features?tab=checks',
     hours: '/datasets/weather/hourly',
     'a dataset of one partition': '/datasets/weather/summary',
+    graph: '/graph',
+    'folded graph': '/graph?fold=true',
+    'around a dataset': '/graph?around=sales/features&depth=1',
+    'inside a package': '/graph?package=sales',
     runs: '/runs?state=failed',
     'failed run': `/runs/${failed}`,
     'a search': `/runs/${failed}?search=row`,
@@ -158,6 +162,28 @@ test('the keyboard is enough', () =>
     await page.keyboard.type('sales/orders');
     await page.keyboard.press('Enter');
     await page.waitForURL(/\/datasets\/sales\/orders/);
+  }));
+
+test('the graph is walked along its edges, and opened package by package', () =>
+  browser.with({}, async (page) => {
+    await page.goto('/graph?around=sales/features');
+    await live(page);
+    const at = () => page.evaluate(() => document.activeElement.querySelector('title')?.textContent.split(':')[0]);
+    await page.locator('.graph .mid').focus();
+    for (const [key, expected] of [['ArrowRight', 'sales/report'], ['ArrowRight', 'sales/report'], ['ArrowLeft', 'sales/features'], ['ArrowLeft', 'sales/orders']]) {
+      await page.keyboard.press(key);
+      assert.equal(await at(), expected);
+    }
+    await page.keyboard.press('Enter');
+    await page.waitForURL(/around=sales\/orders/);
+    assert.match(await page.textContent('#middle'), /made by\s*\/\/:orders/);
+    await page.goto('/graph?fold=true');
+    await page.click('.graph a:has-text("sales/")');
+    await page.waitForURL(/package=sales$/);
+    assert.deepEqual((await page.locator('#nodes tbody b').allTextContents()).sort(), ['sales/features', 'sales/orders', 'sales/report']);
+    await page.keyboard.press('g');
+    await page.keyboard.press('g');
+    await page.waitForURL(/\/graph$/);
   }));
 
 test('what is brushed in a figure is planned, and the plan applied', () =>

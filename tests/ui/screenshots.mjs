@@ -10,6 +10,7 @@ const pictures = [
   ['now', 'light', '/'],
   ['now-dark', 'dark', '/'],
   ['dataset', 'light', '/datasets/sales/features?sel=sales/features/city=seattle/date=2026-08-20..2026-09-20'],
+  ['graph', 'light', '/graph?around=sales/features'],
   ['run', 'light', `/runs/${failed.id}`],
   ['want', 'light', '/wants/w5'],
 ];

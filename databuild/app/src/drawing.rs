@@ -6,9 +6,11 @@ mod outline;
 mod places;
 
 use super::context::Context;
+use super::partitions::state_now;
 use super::AppError;
-use crate::api::{DrawingQuery, DrawingView, DrawnEdge, DrawnNode, NodeKind};
-use databuild_core::graph::Registered;
+use crate::api::{DrawingQuery, DrawingView, DrawnEdge, DrawnNode, NodeKind, StateCounts};
+use databuild_core::graph::{DatasetIx, Registered};
+use databuild_core::state::Counts;
 pub use layout::{layout, Layout, Spot};
 use outline::{outline, Node, Outline, View};
 
@@ -18,26 +20,31 @@ use outline::{outline, Node, Outline, View};
 /// No graph is registered; it has nothing of the name in the middle; the query contradicts itself.
 pub async fn draw(context: &impl Context, query: DrawingQuery) -> Result<DrawingView, AppError> {
     let drawn = context.slow(move |backend, _| {
-        let snapshot = backend.engine.snapshot();
-        let followed = snapshot.state.followed();
-        let registered = followed.ok_or_else(|| AppError::new("no_graph", "no graph is registered yet"))?;
-        of_graph(registered, &query, snapshot.state.seq().0)
+        let mut state = state_now(backend)?;
+        let counts = query.states.unwrap_or_default().then(|| state.counts());
+        of_graph(state.registered(), &query, counts.as_deref(), state.seq().0)
     });
     drawn.await
 }
 
-/// A graph, drawn.
+/// A graph, drawn; `counts` are of each of its datasets, if they are asked for.
 ///
 /// # Errors
 /// As [`draw`].
-fn of_graph(registered: &Registered, query: &DrawingQuery, seq: u64) -> Result<DrawingView, AppError> {
-    let DrawingQuery { around, depth, fold, open } = query;
+fn of_graph(
+    registered: &Registered,
+    query: &DrawingQuery,
+    counts: Option<&[Counts]>,
+    seq: u64,
+) -> Result<DrawingView, AppError> {
+    let DrawingQuery { around, depth, fold, open, most, states: _ } = query;
     let packages = open.iter().flat_map(|open| open.split(',')).filter(|package| !package.is_empty());
     let view = View {
         around: around.as_deref(),
         depth: *depth,
         fold: fold.unwrap_or_default(),
         open: packages.collect(),
+        most: *most,
     };
     if view.around.is_none() && view.depth.is_some() {
         return Err(AppError::new("bad_query", "`depth` counts steps from something: say `around` what"));
@@ -49,7 +56,7 @@ fn of_graph(registered: &Registered, query: &DrawingQuery, seq: u64) -> Result<D
     let ends: Vec<(usize, usize)> = edges.keys().copied().collect();
     let laid = layout(nodes.len(), &ends);
     let node = |(node, spot): (&Node, &Spot)| {
-        let alone = node.alone.map(|ix| registered.graph.dataset(ix));
+        let alone = node.alone().map(|ix| registered.graph.dataset(ix));
         let kind = match alone {
             None => NodeKind::Package,
             Some(dataset) if dataset.external => NodeKind::External,
@@ -58,7 +65,8 @@ fn of_graph(registered: &Registered, query: &DrawingQuery, seq: u64) -> Result<D
         DrawnNode {
             name: node.name.clone(),
             kind,
-            datasets: node.datasets,
+            datasets: node.datasets.len() as u64,
+            states: counts.map(|counts| sum(counts, &node.datasets)),
             job: alone.and_then(|dataset| Some(registered.graph.job(dataset.producer?).label.clone())),
             owner: alone.and_then(|dataset| dataset.policy.owner.clone()),
             layer: spot.layer,
@@ -82,6 +90,24 @@ fn of_graph(registered: &Registered, query: &DrawingQuery, seq: u64) -> Result<D
     })
 }
 
+/// Where the partitions of several datasets stand.
+fn sum(counts: &[Counts], datasets: &[DatasetIx]) -> StateCounts {
+    let mut all = StateCounts::default();
+    for Counts { total, current, behind, missing, stale, building, failed, left_out } in
+        datasets.iter().filter_map(|ix| counts.get(ix.0))
+    {
+        all.total += total;
+        all.current += current;
+        all.behind += behind;
+        all.missing += missing;
+        all.stale += stale;
+        all.building += building;
+        all.failed += failed;
+        all.left_out += left_out;
+    }
+    all
+}
+
 /// Places as an answer has them: nobody sees a thousandth.
 fn rounded(place: f64) -> f64 {
     (place * 1000.0).round() / 1000.0
@@ -102,8 +128,9 @@ mod tests {
         let mut names: Vec<&str> = jobs.iter().flat_map(|(_, read)| *read).copied().chain(made).collect();
         names.sort_unstable();
         names.dedup();
+        let all_made: std::collections::HashSet<&str> = jobs.iter().map(|(made, _)| *made).collect();
         let dataset = |name: &&str| {
-            let external = jobs.iter().all(|(made, _)| made != name);
+            let external = !all_made.contains(name);
             let owner = (*name == "sales/orders").then_some("team");
             let mut entry = json!({"name": name, "label": format!("//{name}"), "external": external, "dims": [], "path": name});
             if let Some(owner) = owner {
@@ -135,7 +162,7 @@ mod tests {
     }
 
     fn drawn(graph: &Registered, query: &str) -> DrawingView {
-        of_graph(graph, &serde_json::from_str(query).unwrap(), 1).unwrap()
+        of_graph(graph, &serde_json::from_str(query).unwrap(), None, 1).unwrap()
     }
 
     fn shop() -> Registered {
@@ -213,6 +240,60 @@ mod tests {
     }
 
     #[test]
+    fn a_neighborhood_is_counted_in_datasets_and_folded_afterwards() {
+        let view = drawn(&shop(), r#"{"around": "report", "depth": 1, "fold": true}"#);
+        let raw = view.nodes.iter().find(|node| node.name == "raw").unwrap();
+        assert_eq!((raw.kind, raw.datasets), (NodeKind::Package, 1), "the others are further away");
+        // What is in a package is opened step by step.
+        let deep =
+            graph(&[("a/b/x", &["raw"]), ("a/c/y", &["a/b/x"]), ("a/z", &["a/c/y"]), ("z/v", &["a/z"])]);
+        let inside = r#"{"around": "a", "depth": 1, "fold": true, "open": "a"}"#;
+        assert_eq!(edges(&drawn(&deep, inside)), ["a/b -> a/c", "a/c -> a/z", "a/z -> z", "raw -> a/b"]);
+    }
+
+    #[test]
+    fn what_does_not_fit_is_folded_until_it_does() {
+        let names: Vec<String> = (0..60).map(|n| format!("team{}/area{}/d{n}", n % 3, n % 12)).collect();
+        let jobs: Vec<(&str, &[&str])> = names.iter().map(|name| (name.as_str(), &["raw"][..])).collect();
+        let many = graph(&jobs);
+        let names =
+            |query: &str| drawn(&many, query).nodes.iter().map(|node| node.name.clone()).collect::<Vec<_>>();
+        assert_eq!(names("{}").len(), 61);
+        assert_eq!(names(r#"{"most": 61}"#).len(), 61);
+        assert_eq!(names(r#"{"most": 60}"#).len(), 13, "as many packages, and what is at the root");
+        assert_eq!(names(r#"{"most": 12}"#), ["raw", "team0", "team1", "team2"]);
+        assert_eq!(names(r#"{"most": 12, "fold": true, "open": "team1/area1"}"#).len(), 9);
+        assert_eq!(names(r#"{"most": 3}"#), ["//"]);
+        assert_eq!(names(r#"{"most": 4, "around": "raw"}"#), ["raw", "team0", "team1", "team2"]);
+        assert_eq!(names(r#"{"most": 1, "around": "raw"}"#), ["//", "raw"], "what is in the middle is seen");
+        let crowd: Vec<String> = (0..60).map(|n| format!("d{n}")).collect();
+        let jobs: Vec<(&str, &[&str])> = crowd.iter().map(|name| (name.as_str(), &["p/raw"][..])).collect();
+        let view = drawn(&graph(&jobs), r#"{"most": 10, "around": "p/raw", "depth": 1}"#);
+        let seen: Vec<_> = view.nodes.iter().map(|node| (&*node.name, node.datasets)).collect();
+        assert_eq!(seen, [("//", 60), ("p/raw", 1)]);
+        let open = drawn(&graph(&jobs), r#"{"around": "//", "depth": 0, "fold": true, "open": "//"}"#);
+        assert_eq!(open.nodes.len(), 60);
+    }
+
+    #[test]
+    fn a_graph_of_ten_thousand_jobs_is_drawn_within_its_limits() {
+        let name = |n: usize| format!("team{}/area{}/d{n}", n % 7, n % 700);
+        let names: Vec<String> = (0..10_000).map(name).collect();
+        let read: Vec<[&str; 2]> = (0..10_000_usize).map(|n| [&*names[n / 2], &*names[n * 2 / 3]]).collect();
+        let jobs: Vec<(&str, &[&str])> = (5..10_000).map(|n| (&*names[n], &read[n][..])).collect();
+        let large = graph(&jobs);
+        let view = drawn(&large, r#"{"most": 100}"#);
+        assert!((2..=100).contains(&view.nodes.len()) && view.edges.len() <= 400, "{}", view.nodes.len());
+        assert_eq!(
+            view.nodes.iter().map(|node| node.datasets).sum::<u64>(),
+            9_998,
+            "the first two are not read"
+        );
+        let near = drawn(&large, r#"{"most": 100, "around": "team3/area3/d3"}"#);
+        assert!(near.nodes.len() <= 100 && near.nodes.iter().any(|node| node.name == "team3/area3/d3"));
+    }
+
+    #[test]
     fn packages_may_read_each_other() {
         let view =
             drawn(&graph(&[("a/x", &["raw"]), ("b/y", &["a/x"]), ("a/z", &["b/y"])]), r#"{"fold": true}"#);
@@ -223,7 +304,7 @@ mod tests {
     #[test]
     fn a_query_that_means_nothing_is_refused() {
         let refused = |query: &str| {
-            let refused = of_graph(&shop(), &serde_json::from_str(query).unwrap(), 1).unwrap_err();
+            let refused = of_graph(&shop(), &serde_json::from_str(query).unwrap(), None, 1).unwrap_err();
             (refused.code(), refused.to_string())
         };
         assert_eq!(refused(r#"{"depth": 1}"#).0, "bad_query");

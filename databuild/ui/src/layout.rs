@@ -38,6 +38,8 @@ pub enum Place {
     Wants,
     /// Plans.
     Plans,
+    /// The graph.
+    Graph,
     /// None of them.
     Nowhere,
 }
@@ -215,6 +217,8 @@ impl Page {
                     (entry(Place::Runs, "Runs", "/runs", 0))
                     (entry(Place::Wants, "Wants", "/wants", site.open_wants))
                     (entry(Place::Plans, "Plans", "/plans", 0))
+                    li.gap aria-hidden="true" {}
+                    (entry(Place::Graph, "Graph", "/graph", 0))
                 }
             }
         }

@@ -110,6 +110,12 @@ pub fn partitions(reference: &str) -> Url {
     Url::new("/partitions").with("ref", reference)
 }
 
+/// The graph, drawn.
+#[must_use]
+pub fn graph() -> Url {
+    Url::new("/graph")
+}
+
 /// A partition's page.
 #[must_use]
 pub fn partition(reference: &str) -> Url {

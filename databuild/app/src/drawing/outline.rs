@@ -4,6 +4,11 @@ use databuild_core::graph::{DatasetIx, Graph};
 use databuild_core::reference::ReferenceError;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+/// What the package at the root is called, as in Bazel; as a node, it is also all that is folded into it.
+pub(super) const ROOT: &str = "//";
+/// Edges that a drawing may have for each of its nodes, if the nodes have a limit.
+const EDGES_A_NODE: usize = 4;
+
 /// What is to be seen.
 #[derive(Debug, Default)]
 pub(super) struct View<'q> {
@@ -15,6 +20,8 @@ pub(super) struct View<'q> {
     pub(super) fold: bool,
     /// Packages that are not folded.
     pub(super) open: BTreeSet<&'q str>,
+    /// So many nodes at most: what is more is folded, however far that goes.
+    pub(super) most: Option<usize>,
 }
 
 /// A dataset, or all those of a package.
@@ -22,10 +29,17 @@ pub(super) struct View<'q> {
 pub(super) struct Node {
     /// That of the dataset or of the package.
     pub(super) name: String,
+    /// It stands for a package.
+    pub(super) folded: bool,
+    /// What it stands for; never empty.
+    pub(super) datasets: Vec<DatasetIx>,
+}
+
+impl Node {
     /// The dataset, if it stands for itself.
-    pub(super) alone: Option<DatasetIx>,
-    /// How many it stands for.
-    pub(super) datasets: u64,
+    pub(super) fn alone(&self) -> Option<DatasetIx> {
+        self.datasets.first().copied().filter(|_| !self.folded)
+    }
 }
 
 /// Nodes by name, and edges.
@@ -41,101 +55,191 @@ pub(super) struct Outline {
 /// # Errors
 /// The graph has nothing of the name in the middle.
 pub(super) fn outline(graph: &Graph, view: &View<'_>) -> Result<Outline, ReferenceError> {
-    let middle = view.around.map(|name| datasets_of(graph, view, name)).transpose()?.unwrap_or_default();
-    // What is asked for by its own name is shown by itself.
-    let shown: BTreeSet<&str> = match view.around {
-        Some(name) if graph.dataset_named(name).is_some() => package(name).into_iter().collect(),
-        _ => BTreeSet::new(),
+    let pairs = pairs(graph);
+    let (middle, kept) = match view.around {
+        Some(name) => {
+            let middle = datasets_of(graph, view, name)?;
+            let kept = near(graph.datasets().len(), &pairs, &middle, view.depth.unwrap_or(usize::MAX));
+            // A package is seen as one, unless it is opened.
+            let is_package = graph.dataset_named(name).is_none() && graph.job_labeled(name).is_none();
+            (if is_package { BTreeSet::new() } else { middle }, kept)
+        }
+        None => (BTreeSet::new(), vec![true; graph.datasets().len()]),
     };
-    let folded = |name: &'_ str| {
-        let package =
-            package(name).filter(|package| !view.open.contains(package) && !shown.contains(package));
-        package.filter(|_| view.fold).map(str::to_owned)
-    };
-    // By name, so that nodes have one order however the graph came to be.
-    let mut groups: BTreeMap<(String, bool), Vec<DatasetIx>> = BTreeMap::new();
-    for (ix, dataset) in graph.datasets() {
-        let package = folded(&dataset.name);
-        let is_package = package.is_some();
-        groups.entry((package.unwrap_or_else(|| dataset.name.clone()), is_package)).or_default().push(ix);
-    }
-    let mut node_of = vec![0; graph.datasets().len()];
-    let mut nodes = Vec::with_capacity(groups.len());
-    for ((name, is_package), datasets) in groups {
-        datasets.iter().for_each(|ix| node_of[ix.0] = nodes.len());
-        let alone = datasets.first().copied().filter(|_| !is_package);
-        nodes.push(Node { name, alone, datasets: datasets.len() as u64 });
-    }
-    let mut edges: BTreeMap<(usize, usize), u64> = BTreeMap::new();
-    for (_, job) in graph.jobs() {
-        let read: BTreeSet<DatasetIx> = job.inputs.iter().map(|input| input.dataset).collect();
-        for (from, to) in read.iter().flat_map(|from| job.outputs.iter().map(move |to| (from, to))) {
-            let ends = (node_of[from.0], node_of[to.0]);
-            if ends.0 != ends.1 {
-                *edges.entry(ends).or_default() += 1;
-            }
+    let shown: Vec<(DatasetIx, &str)> = graph
+        .datasets()
+        .filter(|(ix, _)| kept[ix.0])
+        .map(|(ix, dataset)| (ix, dataset.name.as_str()))
+        .collect();
+    let deepest = shown.iter().map(|(_, name)| package(name).split('/').count()).max().unwrap_or(0);
+    let foldings = foldings(view, deepest);
+    let last = foldings.len() - 1;
+    let mut found = Outline::default();
+    for (at, folding) in foldings.into_iter().enumerate() {
+        let nodes = nodes(graph, view, folding, &middle, &shown);
+        let most = view.most.filter(|_| at < last).unwrap_or(usize::MAX);
+        if nodes.len() > most {
+            continue;
+        }
+        let edges = edges(graph.datasets().len(), &nodes, &pairs);
+        found = Outline { nodes, edges };
+        if found.edges.len() <= most.saturating_mul(EDGES_A_NODE) {
+            break;
         }
     }
-    let all = Outline { nodes, edges };
-    if view.around.is_none() {
-        return Ok(all);
+    Ok(found)
+}
+
+/// How packages are folded.
+#[derive(Debug, Clone, Copy)]
+struct Folding {
+    /// They are.
+    fold: bool,
+    /// Into one with so many parts of their name.
+    parts: usize,
+    /// Also the one at the root.
+    root: bool,
+    /// Those that are to be open are.
+    open: bool,
+}
+
+/// How packages may be folded, from what shows most to what shows least: the first one is as asked for, the others are only for
+/// what has a limit.
+fn foldings(view: &View<'_>, deepest: usize) -> Vec<Folding> {
+    let asked = Folding { fold: view.fold, parts: usize::MAX, root: false, open: true };
+    let mut all = vec![asked];
+    if view.most.is_some() {
+        for (open, root) in [(true, false), (true, true), (false, false), (false, true)] {
+            all.extend((1..=deepest).rev().map(|parts| Folding { fold: true, parts, root, open }));
+        }
+        all.push(Folding { fold: true, parts: 0, root: true, open: false });
     }
-    let middle: BTreeSet<usize> = middle.into_iter().map(|ix| node_of[ix.0]).collect();
-    Ok(near(all, &middle, view.depth.unwrap_or(usize::MAX)))
+    all
 }
 
-/// The package of a dataset; those of the root package have none.
-fn package(dataset: &str) -> Option<&str> {
-    dataset.rsplit_once('/').map(|(package, _)| package)
+/// Which datasets are made from which, as read and made.
+fn pairs(graph: &Graph) -> Vec<(usize, usize)> {
+    let mut pairs = Vec::new();
+    for (_, job) in graph.jobs() {
+        let read: BTreeSet<DatasetIx> = job.inputs.iter().map(|input| input.dataset).collect();
+        pairs.extend(read.iter().flat_map(|from| job.outputs.iter().map(move |to| (from.0, to.0))));
+    }
+    pairs
 }
 
-/// What a name in the middle of a drawing means: a dataset, a job's outputs, or the datasets of a package if those are folded.
-fn datasets_of(graph: &Graph, view: &View<'_>, name: &str) -> Result<Vec<DatasetIx>, ReferenceError> {
+/// Datasets as nodes, by name, so that they have one order however the graph came to be.
+fn nodes(
+    graph: &Graph,
+    view: &View<'_>,
+    folding: Folding,
+    middle: &BTreeSet<DatasetIx>,
+    shown: &[(DatasetIx, &str)],
+) -> Vec<Node> {
+    // Others of the package of what is in the middle are seen by themselves, too.
+    let beside: BTreeSet<&str> = middle.iter().map(|ix| package(&graph.dataset(*ix).name)).collect();
+    let is_open = |package: &str| {
+        folding.open
+            && (view.open.contains(package)
+                || package.is_empty() && view.open.contains(ROOT)
+                || beside.contains(package))
+    };
+    let mut groups: BTreeMap<(&str, bool), Vec<DatasetIx>> = BTreeMap::new();
+    for (ix, name) in shown {
+        let package = if middle.contains(ix) { None } else { fold(name, folding, is_open) };
+        groups.entry((package.unwrap_or(*name), package.is_some())).or_default().push(*ix);
+    }
+    let node =
+        |((name, folded), datasets): ((&str, bool), _)| Node { name: name.to_owned(), folded, datasets };
+    groups.into_iter().map(node).collect()
+}
+
+/// The package into which a dataset is folded; none if it is seen by itself.
+fn fold(dataset: &str, folding: Folding, is_open: impl Fn(&str) -> bool) -> Option<&str> {
+    if !folding.fold {
+        return None;
+    }
+    let package = package(dataset);
+    if package.is_empty() {
+        return (folding.root && !is_open(package)).then_some(ROOT);
+    }
+    let ends: Vec<usize> =
+        package.match_indices('/').map(|(end, _)| end).chain(std::iter::once(package.len())).collect();
+    // What is open is not folded, and what is in it is not folded into it.
+    let opened = ends.iter().rposition(|end| is_open(&package[..*end])).map_or(0, |last| last + 1);
+    if opened == ends.len() {
+        return None;
+    }
+    let least = if opened > 0 { opened + 1 } else { 0 };
+    match folding.parts.max(least).min(ends.len()) {
+        0 => Some(ROOT),
+        parts => Some(&package[..ends[parts - 1]]),
+    }
+}
+
+/// The package of a dataset; it is empty at the root.
+fn package(dataset: &str) -> &str {
+    dataset.rsplit_once('/').map_or("", |(package, _)| package)
+}
+
+fn edges(datasets: usize, nodes: &[Node], pairs: &[(usize, usize)]) -> BTreeMap<(usize, usize), u64> {
+    let mut node_of = vec![usize::MAX; datasets];
+    for (number, node) in nodes.iter().enumerate() {
+        node.datasets.iter().for_each(|ix| node_of[ix.0] = number);
+    }
+    let mut edges = BTreeMap::new();
+    for (from, to) in pairs {
+        let ends = (node_of[*from], node_of[*to]);
+        if ends.0 != ends.1 && ends.0 != usize::MAX && ends.1 != usize::MAX {
+            *edges.entry(ends).or_default() += 1;
+        }
+    }
+    edges
+}
+
+/// What a name in the middle of a drawing means: a dataset, a job's outputs, or what is in a package if those are folded.
+fn datasets_of(graph: &Graph, view: &View<'_>, name: &str) -> Result<BTreeSet<DatasetIx>, ReferenceError> {
     if let Some(ix) = graph.dataset_named(name) {
-        return Ok(vec![ix]);
+        return Ok(BTreeSet::from([ix]));
     }
     if let Some(job) = graph.job_labeled(name) {
-        return Ok(graph.job(job).outputs.clone());
+        return Ok(graph.job(job).outputs.iter().copied().collect());
     }
-    let of_package = graph.datasets().filter(|(_, dataset)| package(&dataset.name) == Some(name));
-    let found: Vec<DatasetIx> = of_package.map(|(ix, _)| ix).collect();
-    if found.is_empty() || !view.fold {
+    let is_within = |dataset: &str| match package(dataset).strip_prefix(name) {
+        Some(rest) => rest.is_empty() || rest.starts_with('/'),
+        None => name == ROOT && package(dataset).is_empty(),
+    };
+    let within = graph.datasets().filter(|(_, dataset)| view.fold && is_within(&dataset.name));
+    let found: BTreeSet<DatasetIx> = within.map(|(ix, _)| ix).collect();
+    if found.is_empty() {
         let names = graph.datasets().map(|(_, dataset)| dataset.name.as_str());
         return Err(ReferenceError::unknown_dataset(name, names));
     }
     Ok(found)
 }
 
-/// The nodes in the middle with all that is at most so many steps up from them, or so many down.
-fn near(all: Outline, middle: &BTreeSet<usize>, depth: usize) -> Outline {
-    let walk = |step: &dyn Fn((usize, usize)) -> (usize, usize)| {
-        let mut next = vec![Vec::new(); all.nodes.len()];
-        for (from, to) in all.edges.keys().copied().map(step) {
-            next[from].push(to);
+/// Which datasets are in the middle, at most so many steps up from there, or so many down.
+fn near(datasets: usize, pairs: &[(usize, usize)], middle: &BTreeSet<DatasetIx>, depth: usize) -> Vec<bool> {
+    let mut near = vec![false; datasets];
+    for is_up in [false, true] {
+        let mut next = vec![Vec::new(); datasets];
+        for (from, to) in pairs {
+            let (from, to) = if is_up { (to, from) } else { (from, to) };
+            next[*from].push(*to);
         }
-        let mut seen: BTreeSet<usize> = middle.clone();
-        let mut ahead: VecDeque<(usize, usize)> = middle.iter().map(|node| (*node, 0)).collect();
-        while let Some((node, steps)) = ahead.pop_front() {
+        let mut seen = vec![false; datasets];
+        let mut ahead: VecDeque<(usize, usize)> = middle.iter().map(|ix| (ix.0, 0)).collect();
+        middle.iter().for_each(|ix| seen[ix.0] = true);
+        while let Some((dataset, steps)) = ahead.pop_front() {
+            near[dataset] = true;
             if steps == depth {
                 continue;
             }
-            for to in &next[node] {
-                if seen.insert(*to) {
+            for to in &next[dataset] {
+                if !std::mem::replace(&mut seen[*to], true) {
                     ahead.push_back((*to, steps + 1));
                 }
             }
         }
-        seen
-    };
-    let mut kept = walk(&|ends| ends);
-    kept.extend(walk(&|(from, to)| (to, from)));
-    let number: BTreeMap<usize, usize> = kept.iter().enumerate().map(|(new, old)| (*old, new)).collect();
-    Outline {
-        edges: all
-            .edges
-            .iter()
-            .filter_map(|((from, to), count)| Some(((*number.get(from)?, *number.get(to)?), *count)))
-            .collect(),
-        nodes: kept.iter().map(|node| all.nodes[*node].clone()).collect(),
     }
+    near
 }

@@ -87,9 +87,15 @@ pub struct DrawingQuery {
     /// Packages instead of the datasets in them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fold: Option<bool>,
-    /// Packages that are not folded, separated by commas.
+    /// Packages that are not folded, separated by commas; `//` is the one at the root.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub open: Option<String>,
+    /// So many nodes at most, and four times as many edges: what is more is folded, whatever else is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub most: Option<usize>,
+    /// Also where the partitions of each node stand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub states: Option<bool>,
 }
 
 /// Its answer: which datasets are made from which, and where each stands in a drawing.
@@ -118,6 +124,9 @@ pub struct DrawnNode {
     pub kind: NodeKind,
     /// How many datasets it stands for.
     pub datasets: u64,
+    /// Where their partitions stand; absent unless `states` asks for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub states: Option<StateCounts>,
     /// The job that makes the dataset.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub job: Option<String>,
@@ -128,6 +137,27 @@ pub struct DrawnNode {
     pub layer: usize,
     /// Its place in the layer, from 0; two are at least 1 apart.
     pub place: f64,
+}
+
+/// How many partitions are in which state; each of them is in one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+pub struct StateCounts {
+    /// Keys there are.
+    pub total: u64,
+    /// As good as a fresh build, and so is all that they are made from.
+    pub current: u64,
+    /// The same, but something upstream is not.
+    pub behind: u64,
+    /// Never built, or gone.
+    pub missing: u64,
+    /// Built, but not as a fresh build would be.
+    pub stale: u64,
+    /// A run is under way.
+    pub building: u64,
+    /// Missing or stale, and the last run failed.
+    pub failed: u64,
+    /// An edge rule leaves them out.
+    pub left_out: u64,
 }
 
 /// An edge of a drawing.

@@ -93,7 +93,8 @@ async fn diff(app: App, Query(query): Query<DiffQuery>) -> Answer<DiffView> {
 ///
 /// Places and layers are 0 or more; two nodes or bends of a layer are at least 1 apart. With `around`, only what that
 /// dataset, job's output or folded package is made from, and what is made from it; `depth` steps away at most. With
-/// `fold`, a package stands for its datasets, unless `open` names it.
+/// `fold`, a package stands for its datasets, unless `open` names it. With `most`, packages are folded, into those above
+/// them if need be, until there are no more nodes than that.
 #[utoipa::path(
     get,
     path = "/graph/drawing",

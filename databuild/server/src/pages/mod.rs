@@ -12,6 +12,7 @@ mod answer;
 mod datasets;
 mod files;
 mod form;
+mod graph;
 mod live;
 mod now;
 mod plans;

@@ -1,7 +1,7 @@
 //! All routes of pages.
 
 use super::answer::guarded;
-use super::{datasets, files, live, now, plans, runs, wants};
+use super::{datasets, files, graph, live, now, plans, runs, wants};
 use crate::state::App;
 use axum::middleware::map_response;
 use axum::Router;
@@ -11,6 +11,7 @@ pub(crate) fn routes() -> Router<App> {
     Router::new()
         .merge(datasets::routes())
         .merge(files::routes())
+        .merge(graph::routes())
         .merge(live::routes())
         .merge(now::routes())
         .merge(plans::routes())

@@ -89,7 +89,7 @@ impl Got {
 }
 
 /// Pages of the graph of tests, with what each must show.
-const PAGES: [(&str, &str); 14] = [
+const PAGES: [(&str, &str); 17] = [
     ("/", "<h1>Now</h1>"),
     ("/datasets", "<b>2 datasets</b>"),
     ("/datasets?q=cust", "/datasets/customer"),
@@ -99,6 +99,9 @@ const PAGES: [(&str, &str); 14] = [
     ("/datasets/daily?tab=history", "No run has made any of it."),
     ("/datasets/daily?tab=checks", "No check has looked at it."),
     ("/datasets/daily?tab=code", "//:make"),
+    ("/graph", "href=\"/graph?around=daily\""),
+    ("/graph?around=daily&depth=1", "Around <b class=\"m\">daily</b>"),
+    ("/graph?package=//", "The package"),
     ("/datasets/customer", "There is nothing to show here."),
     ("/runs", "There is no such run."),
     ("/wants", "There is no such want."),
@@ -164,6 +167,7 @@ fn errors_are_pages_for_people_and_json_for_programs() {
         ("/datasets/nope", 422, "unknown_dataset"),
         ("/nowhere", 404, "not_found"),
         ("/datasets/daily?x=zone", 422, "unknown_dimension"),
+        ("/graph?around=nope", 422, "unknown_dataset"),
         ("/partitions", 422, "no_reference"),
     ] {
         let page = bench.get(target);

@@ -51,6 +51,7 @@ pub fn run(global: &GlobalArgs, args: &GraphArgs) -> Result<u8, CliError> {
         depth: args.depth,
         fold: args.fold.then_some(true),
         open: (!args.open.is_empty()).then(|| args.open.join(",")),
+        ..DrawingQuery::default()
     };
     let view: DrawingView = connect::connect(global)?.get(&path(&query))?;
     if global.json {
@@ -67,7 +68,8 @@ pub fn run(global: &GlobalArgs, args: &GraphArgs) -> Result<u8, CliError> {
 }
 
 fn path(query: &DrawingQuery) -> String {
-    let DrawingQuery { around, depth, fold, open } = query;
+    // The others are for pages.
+    let DrawingQuery { around, depth, fold, open, most: _, states: _ } = query;
     let parts = [
         around.as_ref().map(|name| format!("around={}", url::query_value(name))),
         depth.map(|depth| format!("depth={depth}")),
@@ -185,6 +187,7 @@ mod tests {
             name: name.to_owned(),
             kind,
             datasets: if kind == NodeKind::Package { 7 } else { 1 },
+            states: None,
             job: (kind == NodeKind::Dataset).then(|| format!("//:make_{name}")),
             owner: None,
             layer,
@@ -250,6 +253,7 @@ mod tests {
             depth: Some(2),
             fold: Some(true),
             open: Some("x,y".into()),
+            ..DrawingQuery::default()
         };
         assert_eq!(path(&query), "/api/v1/graph/drawing?around=a%26b&depth=2&fold=true&open=x%2Cy");
     }

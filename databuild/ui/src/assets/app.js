@@ -305,10 +305,10 @@
 
   // ---- Keys
 
-  const places = { n: "/", d: "/datasets", r: "/runs", w: "/wants", p: "/plans" };
+  const places = { n: "/", d: "/datasets", r: "/runs", w: "/wants", p: "/plans", g: "/graph" };
   const help = [
-    ["/", "go to a dataset, partition, run or want"], ["g n", "now"], ["g d", "datasets"], ["g r", "runs"], ["g w", "wants"], ["g p", "plans"],
-    ["j, k", "next and previous row"], ["Enter", "open the row"], ["[, ]", "first and next page"], ["f", "search the log"], ["t", "theme"], ["?", "these keys"],
+    ["/", "go to a dataset, partition, run or want"], ["g n", "now"], ["g d", "datasets"], ["g r", "runs"], ["g w", "wants"], ["g p", "plans"], ["g g", "graph"],
+    ["j, k", "next and previous row"], ["Enter", "open the row"], ["\u2190, \u2192, \u2191, \u2193", "along the graph"], ["[, ]", "first and next page"], ["f", "search the log"], ["t", "theme"], ["?", "these keys"],
   ];
   let going = 0;
 
@@ -316,6 +316,19 @@
     const links = all("tbody tr").map((row) => one("a", row)).filter(Boolean);
     const at = links.findIndex((link) => link.closest("tr").contains(document.activeElement));
     links[at < 0 ? 0 : Math.min(Math.max(at + by, 0), links.length - 1)]?.focus();
+  }
+
+  // In the graph, to the left and to the right along the edges, up and down within a layer. Whether it went anywhere.
+  function along(event) {
+    const node = event.target.closest?.("svg.graph a"), nodes = node && all("a", node.ownerSVGElement);
+    if (!node) return false;
+    const side = (numbers) => nodes[(numbers || "-1").split(" ")[0]], left = (one) => one?.querySelector(".f-none").getAttribute("x");
+    const beside = (by) => { const other = nodes[nodes.indexOf(node) + by]; return left(other) === left(node) ? other : undefined; };
+    const to = {
+      ArrowLeft: () => side(node.dataset.from), ArrowRight: () => side(node.dataset.to), ArrowUp: () => beside(-1), ArrowDown: () => beside(1),
+    }[event.key]?.();
+    to?.focus();
+    return Boolean(to);
   }
 
   function showHelp() {
@@ -363,6 +376,7 @@
     if (types(event.target)) { if (event.key === "Escape") event.target.blur(); return; }
     if (going && Date.now() - going < 1500 && places[event.key]) { going = 0; return location.assign(places[event.key]); }
     going = event.key === "g" ? Date.now() : 0;
+    if (along(event)) return event.preventDefault();
     const does = {
       "/": () => one("#go")?.focus(), j: () => step(1), k: () => step(-1), t: nextTheme, "?": showHelp,
       "[": () => one("a[rel=first]")?.click(), "]": () => one("a[rel=next]")?.click(), f: () => one("input[name=search]")?.focus(),
@@ -376,6 +390,7 @@
     nameTheme();
     const log = one(".log[data-end]");
     if (log) log.scrollTop = log.scrollHeight;
+    one(".graph .mid")?.scrollIntoView({ block: "nearest", inline: "center" });
     tick();
     setInterval(tick, 1000);
     follow();

@@ -80,7 +80,7 @@ pub fn page(shown: &Dataset<'_>, csrf: &str, now: Timestamp) -> Page {
                 "from",
                 width,
                 &[],
-                &heading("What it is made from", "", &[]),
+                &heading("What it is made from", "", &[("Graph", links::graph().with("around", name))]),
                 &inputs(detail),
             ));
             let width = if selected.is_some() { Width::Full } else { Width::Half };

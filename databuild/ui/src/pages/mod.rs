@@ -4,6 +4,7 @@ pub mod ask;
 pub mod dataset;
 pub mod datasets;
 pub mod error;
+pub mod graph;
 pub mod now;
 pub mod partition;
 pub mod partitions;

@@ -1,7 +1,7 @@
 //! How much of something is in which state, as a bar with a legend.
 
 use super::state::{labeled, said, Look};
-use crate::api::DatasetSummary;
+use crate::api::{DatasetSummary, StateCounts};
 use crate::links::Url;
 use databuild_core::amounts::number;
 use maud::{html, Markup};
@@ -18,19 +18,27 @@ pub struct Share<'a> {
 /// The states of a dataset's partitions, in the order in which bars show them.
 #[must_use]
 pub fn shares(summary: &DatasetSummary) -> [Share<'static>; 7] {
+    let DatasetSummary { total, current, behind, missing, stale, building, failed, left_out, .. } = *summary;
+    shares_of(&StateCounts { total, current, behind, missing, stale, building, failed, left_out })
+}
+
+/// The same, of partitions of several.
+#[must_use]
+pub fn shares_of(counts: &StateCounts) -> [Share<'static>; 7] {
     let share = |word, count| Share { word, count };
     [
-        share("current", summary.current),
-        share("behind", summary.behind),
-        share("stale", summary.stale),
-        share("failed", summary.failed),
-        share("building", summary.building),
-        share("missing", summary.missing),
-        share("left_out", summary.left_out),
+        share("current", counts.current),
+        share("behind", counts.behind),
+        share("stale", counts.stale),
+        share("failed", counts.failed),
+        share("building", counts.building),
+        share("missing", counts.missing),
+        share("left_out", counts.left_out),
     ]
 }
 
-fn fill(look: Look) -> &'static str {
+/// The class of what is filled in its color.
+pub(super) fn fill(look: Look) -> &'static str {
     match look {
         Look::Ok | Look::Empty => "f-ok",
         Look::Behind => "f-behind",
@@ -42,26 +50,39 @@ fn fill(look: Look) -> &'static str {
     }
 }
 
-/// The bar alone. What there is of a state can be seen, however little it is.
+/// Where each state that there is begins in a bar of 100, and how wide it is: wide enough to be seen, however little there is
+/// of it.
+pub(super) fn placed<'s>(shares: &[Share<'s>]) -> Vec<(Share<'s>, f64, f64)> {
+    const LEAST: f64 = 0.8;
+    let there = || shares.iter().filter(|share| share.count > 0);
+    let total: u64 = there().map(|share| share.count).sum();
+    let wide = |share: &Share<'_>| (share.count as f64 / total.max(1) as f64 * 100.0).max(LEAST);
+    let scale = 100.0 / there().map(wide).sum::<f64>().max(1.0);
+    let mut at = 0.0;
+    there()
+        .map(|share| {
+            let (x, width) = (at, wide(share) * scale);
+            at += width;
+            (*share, x, width)
+        })
+        .collect()
+}
+
+/// What a bar shows, as words: `1,095 up to date, 3 failed`.
+#[must_use]
+pub fn in_words(shares: &[Share<'_>]) -> String {
+    let there = shares.iter().filter(|share| share.count > 0);
+    let said: Vec<String> =
+        there.map(|share| format!("{} {}", number(share.count), said(share.word))).collect();
+    said.join(", ")
+}
+
+/// The bar alone.
 #[must_use]
 pub fn bar(shares: &[Share<'_>], class: &str) -> Markup {
-    const LEAST: f64 = 0.8;
-    let there: Vec<&Share<'_>> = shares.iter().filter(|share| share.count > 0).collect();
-    let total: u64 = there.iter().map(|share| share.count).sum();
-    let said: Vec<String> =
-        there.iter().map(|share| format!("{} {}", number(share.count), said(share.word))).collect();
-    // Wide enough to be seen, and 100 in all.
-    let wide: Vec<f64> =
-        there.iter().map(|share| (share.count as f64 / total.max(1) as f64 * 100.0).max(LEAST)).collect();
-    let scale = 100.0 / wide.iter().sum::<f64>().max(1.0);
-    let placed = there.iter().zip(&wide).scan(0.0, |at, (share, wide)| {
-        let x = *at;
-        *at += wide * scale;
-        Some((share, x, wide * scale))
-    });
     html! {
-        svg class={ "bar " (class) } viewBox="0 0 100 6" preserveAspectRatio="none" role="img" aria-label=(said.join(", ")) {
-            @for (share, x, width) in placed {
+        svg class={ "bar " (class) } viewBox="0 0 100 6" preserveAspectRatio="none" role="img" aria-label=(in_words(shares)) {
+            @for (share, x, width) in placed(shares) {
                 rect class=(fill(Look::of(share.word))) x=(format!("{x:.2}")) width=(format!("{width:.2}")) height="6" {}
             }
         }

@@ -3,6 +3,7 @@
 pub mod attempts;
 pub mod bar;
 pub mod burnup;
+pub mod drawing;
 pub mod form;
 pub mod heatmap;
 pub mod log;
