@@ -106,9 +106,14 @@ pub(super) fn app() -> (App, (Engine, TempDir)) {
 
 /// The same with the graph registered.
 pub(super) async fn app_with_graph() -> (App, (Engine, TempDir)) {
+    app_with(GRAPH).await
+}
+
+/// The same with any graph.
+pub(super) async fn app_with(graph: &str) -> (App, (Engine, TempDir)) {
     let (app, running) = app();
     let registration = Registration {
-        content: GRAPH.to_owned(),
+        content: graph.to_owned(),
         sources: Default::default(),
         inherited: Default::default(),
     };

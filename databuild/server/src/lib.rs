@@ -35,6 +35,7 @@ mod mcp;
 mod measures;
 mod middleware;
 mod moves;
+mod pack;
 mod pages;
 mod reading;
 mod requests;

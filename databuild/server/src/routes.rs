@@ -8,10 +8,11 @@ use super::handlers::{
     openapi, partitions, plans, pools, runs, server, sessions, tokens, trials, wants,
 };
 use super::middleware::{guard, with_readable_path};
+use super::pack::packed;
 use super::pages;
 use super::requests::noted;
 use super::state::App;
-use super::tag::tagged;
+use super::tag::{tagged, tagged_page};
 use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderMap, Uri};
 use axum::middleware::{from_fn, from_fn_with_state};
@@ -80,7 +81,7 @@ pub fn router(app: App) -> Router {
     router
         .layer(Extension(Described::by(move || document::complete(&said))))
         .layer(from_fn_with_state(app.clone(), tagged))
-        .merge(pages::routes().route_layer(from_fn(with_readable_path)))
+        .merge(pages::routes().route_layer(from_fn(with_readable_path)).layer(from_fn(tagged_page)))
         .fallback(|uri: Uri, headers: HeaderMap| async move {
             pages::told(&uri, &headers, ApiError::new("not_found", "there is no such path"))
         })
@@ -89,6 +90,7 @@ pub fn router(app: App) -> Router {
         })
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .layer(from_fn_with_state(app.clone(), guard))
+        .layer(from_fn(packed))
         .layer(from_fn_with_state(app.clone(), noted))
         .with_state(app)
 }

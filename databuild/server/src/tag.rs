@@ -3,6 +3,10 @@
 //! A tag has when the server started, the position of the log before the answer was worked out, what the client may ask for, and a
 //! digest of what the answer says. What follows from the log alone is not worked out for who has it as of that position. What depends on the clock, on files or on what
 //! the machine has is compared by its digest, as is all else after another event.
+//!
+//! A page also has how long ago things were, which moves by the second. Its tag leaves these texts out, since whoever has the page
+//! counts them on, and has the minute instead, for who has no script. All else that a page shows is in the digest, also what is its
+//! viewer's alone: nobody has it but who has seen the same.
 
 use super::asker::Asker;
 use super::state::App;
@@ -34,7 +38,34 @@ pub(super) async fn tagged(State(app): State<App>, request: Request, next: Next)
         answer.headers_mut().extend(HeaderValue::from_str(tag).map(|tag| (header::ETAG, tag)));
         return answer;
     }
+    answered(next.run(request).await, &known, |body| {
+        let digest = sha256_hex(body);
+        format!("{since}-{}", &digest[..DIGITS])
+    })
+    .await
+}
+
+/// Tags what a GET of a page answers.
+pub(super) async fn tagged_page(request: Request, next: Next) -> Response {
+    if request.method() != Method::GET {
+        return next.run(request).await;
+    }
+    let known = known(request.headers());
     let response = next.run(request).await;
+    let kind = response.headers().get(header::CONTENT_TYPE);
+    if !kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/html")) {
+        return response;
+    }
+    let minute = crate::os::now().as_second().div_euclid(60);
+    answered(response, &known, |body| {
+        let digest = sha256_hex(&lasting(body, minute));
+        format!("page-{}", &digest[..DIGITS])
+    })
+    .await
+}
+
+/// An answer with its tag, or that who asks has it.
+async fn answered(response: Response, known: &[String], tag: impl FnOnce(&[u8]) -> String) -> Response {
     // Streams have no end that could be waited for.
     let whole = axum::body::HttpBody::size_hint(response.body()).exact().is_some();
     if response.status() != StatusCode::OK || !whole || response.headers().contains_key(header::ETAG) {
@@ -45,13 +76,11 @@ pub(super) async fn tagged(State(app): State<App>, request: Request, next: Next)
         head.status = StatusCode::INTERNAL_SERVER_ERROR;
         return Response::from_parts(head, Body::empty());
     };
-    let digest = sha256_hex(&body);
-    let tag = format!("\"{since}-{}\"", &digest[..DIGITS]);
+    let tag = tag(&body);
     // Who asks again with an older tag of the same bytes has them.
-    let same =
-        |known: &String| known == "*" || known.trim_matches('"').split('-').nth(1) == Some(&digest[..DIGITS]);
-    let has = known.iter().any(same);
-    if let Ok(tag) = HeaderValue::from_str(&tag) {
+    let digest = |tag: &str| tag.trim_matches('"').split('-').nth(1).map(str::to_owned);
+    let has = known.iter().any(|known| known == "*" || digest(known) == digest(&tag));
+    if let Ok(tag) = HeaderValue::from_str(&format!("\"{tag}\"")) {
         head.headers.insert(header::ETAG, tag);
     }
     head.headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-cache"));
@@ -62,6 +91,27 @@ pub(super) async fn tagged(State(app): State<App>, request: Request, next: Next)
     head.headers.remove(header::CONTENT_LENGTH);
     head.headers.remove(header::CONTENT_TYPE);
     Response::from_parts(head, Body::empty())
+}
+
+/// What a page says that lasts for a minute: all of it but how long ago something was, and the minute if it says any such thing.
+fn lasting(page: &[u8], minute: i64) -> Vec<u8> {
+    let find = |bytes: &[u8], sought: &[u8]| bytes.windows(sought.len()).position(|part| part == sought);
+    let (mut kept, mut rest, mut moves) = (Vec::with_capacity(page.len()), page, false);
+    while let Some(begin) = find(rest, b"<time ") {
+        // What others said is escaped, so this ends the tag.
+        let Some(length) = rest[begin..].iter().position(|byte| *byte == b'>') else { break };
+        let (before, after) = rest.split_at(begin + length);
+        kept.extend_from_slice(before);
+        let counts_on = before.ends_with(b" data-ago") || before.ends_with(b" data-since");
+        let end = if counts_on { find(after, b"</time>").unwrap_or(0) } else { 0 };
+        moves |= counts_on;
+        rest = &after[end..];
+    }
+    kept.extend_from_slice(rest);
+    if moves {
+        kept.extend_from_slice(&minute.to_le_bytes());
+    }
+    kept
 }
 
 /// What a client may ask for, in a tag: who has another token has another answer, or none.
@@ -111,6 +161,30 @@ mod tests {
         assert_eq!(told.len(), all.len(), "{told:?}");
         assert!(told.iter().all(|rights| !rights.contains('-')), "{told:?}");
         assert_eq!(rights(Some(&Asker::Owner)), rights(None));
+    }
+
+    #[test]
+    fn a_page_lasts_for_a_minute_whatever_is_counted_on_in_it() {
+        let now = |second: i64| jiff::Timestamp::from_second(second).unwrap();
+        let page = |at: &str, seconds: i64| {
+            use databuild_ui::parts::time::{ago, since};
+            let (ago, since) = (ago(at, now(seconds)), since(at, now(seconds)));
+            format!("<p>{}</p><time datetime=\"x\">y</time>{}<b>", ago.into_string(), since.into_string())
+        };
+        let lasting = |page: &str, minute| lasting(page.as_bytes(), minute);
+        let (one, later) = (page("1970-01-01T00:00:00Z", 61), page("1970-01-01T00:00:00Z", 119));
+        assert_ne!(one, later);
+        assert_eq!(lasting(&one, 1), lasting(&later, 1));
+        assert_ne!(lasting(&one, 1), lasting(&one, 2));
+        assert_ne!(
+            lasting(&one, 1),
+            lasting(&page("1970-01-01T00:00:01Z", 61), 1),
+            "it is of something else"
+        );
+        for whole in ["<p>1</p>", "<time datetime=\"a\">1</time>", "<time ", "<time data-ago>"] {
+            assert_eq!(lasting(whole, 1)[..whole.len()], *whole.as_bytes());
+        }
+        assert_eq!(lasting("<p>1</p>", 1), lasting("<p>1</p>", 2));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The pages over HTTP, as a browser and as others ask for them.
 
-use super::super::fuzz::app_with_graph;
+use super::super::fuzz::{app_with, app_with_graph};
 use super::super::{router, App, Guard};
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -26,9 +26,13 @@ struct Got {
 
 impl Bench {
     fn new() -> Bench {
+        Bench::with(app_with_graph())
+    }
+
+    fn with<R: std::any::Any>(app: impl std::future::Future<Output = (App, R)>) -> Bench {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-        let (mut app, running) = runtime.block_on(app_with_graph());
+        let (mut app, running) = runtime.block_on(app);
         let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
         let address = listener.local_addr().unwrap();
         let guard = Guard { address, ..Guard::clone(&app.guard) };
@@ -42,7 +46,11 @@ impl Bench {
 
     /// The cookie that a link is good for.
     fn signed_in(&self) -> String {
-        let code = self.app.guard.sessions.link("ada", crate::os::now()).unwrap();
+        self.signed_in_as("ada")
+    }
+
+    fn signed_in_as(&self, person: &str) -> String {
+        let code = self.app.guard.sessions.link(person, crate::os::now()).unwrap();
         let entered = self.ask("GET", &format!("/sign-in?code={code}"), "", "");
         assert_eq!((entered.status, entered.header("location")), (303, "/"));
         entered.header("set-cookie").split(';').next().unwrap().to_owned()
@@ -60,7 +68,12 @@ impl Bench {
     }
 
     fn get(&self, target: &str) -> Got {
-        self.ask("GET", target, &format!("Cookie: {}\r\n", self.cookie), "")
+        self.get_with(target, "")
+    }
+
+    /// With further headers, of which each ends with a line break.
+    fn get_with(&self, target: &str, headers: &str) -> Got {
+        self.ask("GET", target, &format!("Cookie: {}\r\n{headers}", self.cookie), "")
     }
 
     /// A form of this server's page, sent from a page of `origin` if there is one.
@@ -125,6 +138,96 @@ fn pages_show_what_they_are_asked_for_under_one_policy_and_nothing_is_inline() {
             assert!(!page.body.contains(inline), "{target} has {inline}");
         }
     }
+}
+
+/// A thousand datasets of a thousand partitions, each made from the one before.
+fn graph_of_a_million() -> String {
+    use serde_json::{json, Value};
+    let name = |n: usize| format!("area{}/set{n}", n % 40);
+    let keys: Vec<String> = (0..10).map(|n| format!("city{n}")).collect();
+    let dims = json!([
+        {"name": "city", "keys": {"kind": "static", "keys": keys}},
+        {"name": "date", "keys": {"kind": "time", "granularity": "day", "start": "2024-01-01", "end": "2024-04-09", "timezone": "UTC"}},
+    ]);
+    let dataset = |n: usize| {
+        let path = format!("out/{}/{{city}}/{{date}}", name(n));
+        json!({"name": name(n), "label": format!("//:{n}"), "external": false, "dims": dims, "path": path})
+    };
+    let same = |dim: &str| json!({"dim": dim, "rule": {"kind": "same", "of": dim}});
+    let input = |n: usize| json!({"name": "before", "dataset": name(n), "dims": [same("city"), same("date")], "before_start": "clip", "after_end": "clip"});
+    let job = |n: usize| {
+        let inputs: Vec<Value> = n.checked_sub(1).map(input).into_iter().collect();
+        let program = json!({"executable": "x", "args": [], "env": {}, "env_inherit": [], "manifest": "m", "code": "c"});
+        json!({
+            "label": format!("//:make{n}"), "program": program, "inputs": inputs, "outputs": [name(n)], "retries": 0,
+            "backoff_ms": 1, "backoff_max_ms": 1, "on_code_change": "stale", "sources": "s"
+        })
+    };
+    let (datasets, jobs): (Vec<Value>, Vec<Value>) = (0..1_000).map(|n| (dataset(n), job(n))).unzip();
+    json!({"format": 2, "label": "//:graph", "datasets": datasets, "jobs": jobs}).to_string()
+}
+
+#[test]
+fn a_page_is_small_however_much_there_is() {
+    let graph = graph_of_a_million();
+    let bench = Bench::with(app_with(&graph));
+    let csrf = bench.csrf("/plans");
+    let form = format!("csrf={csrf}&targets=area39/set999");
+    assert_eq!(bench.post("/plans", Some(&bench.own()), &form).header("location"), "/plans/p1");
+    let applied = bench.post("/plans/p1", Some(&bench.own()), &format!("csrf={csrf}"));
+    assert_eq!(applied.header("location"), "/wants/w1", "{}", applied.body);
+    for target in [
+        "/",
+        "/datasets",
+        "/datasets?sort=missing&cursor=900",
+        "/datasets/area39/set999",
+        "/datasets/area39/set999?sel=area39/set999",
+        "/partitions?ref=area39/set999",
+        "/partition?ref=area39/set999/city=city3/date=2024-02-01",
+        "/graph",
+        "/graph?package=area7",
+        "/graph?around=area20/set500&depth=all",
+        "/runs",
+        "/wants",
+        "/wants/w1",
+        "/plans",
+        "/plans/p1",
+    ] {
+        let page = bench.get_with(target, "Accept-Encoding: gzip\r\n");
+        assert_eq!((page.status, page.header("content-encoding")), (200, "gzip"), "{target}: {}", page.body);
+        let bytes: usize = page.header("content-length").parse().unwrap();
+        assert!(bytes <= 60_000, "{target} has {bytes} bytes");
+    }
+}
+
+#[test]
+fn who_has_a_page_is_told_so_until_it_changes() {
+    let bench = Bench::new();
+    let again = |target: &str, tag: &str| bench.get_with(target, &format!("If-None-Match: {tag}\r\n"));
+    for target in ["/", "/datasets", "/datasets?part=datasets", "/graph"] {
+        let page = bench.get(target);
+        let same = again(target, page.header("etag"));
+        assert_eq!((same.status, same.body.as_str()), (304, ""), "{target}");
+        // What a browser keeps of it is guarded as before.
+        for name in ["etag", "content-security-policy", "cache-control"] {
+            assert_eq!(same.header(name), page.header(name), "{target}: {name}");
+        }
+        assert_eq!(again(target, "\"page-0\"").status, 200, "{target}");
+    }
+    let (before, part) = (bench.get("/plans"), bench.get("/datasets?part=datasets"));
+    // Forms of another browser have another token.
+    let other = Bench { cookie: bench.signed_in_as("bea"), ..bench };
+    let theirs = other.get_with("/plans", &format!("If-None-Match: {}\r\n", before.header("etag")));
+    assert_eq!(theirs.status, 200);
+    let csrf = other.csrf("/plans");
+    other.post("/plans", Some(&other.own()), &format!("csrf={csrf}&targets=daily/city=oslo"));
+    let again = |target: &str, tag: &str| other.get_with(target, &format!("If-None-Match: {tag}\r\n")).status;
+    assert_eq!(again("/plans", theirs.header("etag")), 200);
+    assert_eq!(again("/datasets?part=datasets", part.header("etag")), 304, "a plan makes nothing");
+    assert!(
+        other.get("/runs/r9").header("etag").is_empty()
+            && other.get("/").header("etag").starts_with("\"page-")
+    );
 }
 
 #[test]
