@@ -72,6 +72,12 @@ pub struct Told {
 }
 
 impl Told {
+    /// What happened.
+    #[must_use]
+    pub fn event(&self) -> &Event {
+        &self.record.event
+    }
+
     /// As the API says it.
     #[must_use]
     pub fn row(&self) -> EventRow {

@@ -1,4 +1,4 @@
-//! Following the event log: who reads it for all followers, and who tells each of them.
+//! Following the event log: who reads it for all followers, pages among them, and who tells each of them.
 //!
 //! Invariant: a follower gets every event after the one where it began, once and in order; or it is told which ones it lost.
 
@@ -33,11 +33,7 @@ const WAITING: usize = 2;
 /// The answer to somebody who follows the log after an event, or from now on.
 pub(super) fn follow(app: &App, after: Option<u64>, filter: Filter) -> Response {
     let (send, receive) = mpsc::channel(WAITING);
-    let committed = committed(app);
-    let (follower, is_first) = app.stream.join(committed);
-    if is_first {
-        tokio::spawn(read(app.clone(), committed));
-    }
+    let (follower, committed) = join(app);
     // One that comes from a log that had more events begins here.
     let after = after.unwrap_or(committed).min(committed);
     let teller = Teller { app: app.clone(), follower, filter, after, send };
@@ -52,6 +48,16 @@ pub(super) fn follow(app: &App, after: Option<u64>, filter: Filter) -> Response 
         (header::HeaderName::from_static("x-accel-buffering"), "no"),
     ];
     (headers, Body::from_stream(ReceiverStream::new(receive))).into_response()
+}
+
+/// One follower more, and the last event that readers may see. The first one has the log read, as long as there are any.
+pub(super) fn join(app: &App) -> (Follower, u64) {
+    let committed = committed(app);
+    let (follower, is_first) = app.stream.join(committed);
+    if is_first {
+        tokio::spawn(read(app.clone(), committed));
+    }
+    (follower, committed)
 }
 
 /// The last event that readers may see.

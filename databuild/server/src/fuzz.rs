@@ -82,7 +82,6 @@ fn parts(folder: &TempDir) -> (Engine, App) {
             hosts: Vec::new(),
             allowed_origins: Vec::new(),
         }),
-        moves: Arc::default(),
         last_request_ms: Arc::default(),
         draining: Arc::default(),
         // Nobody hears that it is to stop.

@@ -49,7 +49,6 @@ pub use error::{shutting_down, too_many_waiting};
 pub use guard::{Guard, Private, Trusted};
 pub use lanes::{Lanes, MOST_READERS};
 pub use measures::Requests;
-pub use moves::Moves;
 pub use routes::{description, replaying, router};
 pub use sessions::Sessions;
 pub use state::{App, Shared};

@@ -3,7 +3,6 @@
 use super::guard::Guard;
 use super::lanes::Lanes;
 use super::measures::Requests;
-use super::moves::Moves;
 use super::stream::Stream;
 use crate::app::Backend;
 use crate::store::History;
@@ -46,11 +45,9 @@ pub struct Shared {
     pub reader: Arc<dyn History>,
     /// The threads that work out answers.
     pub lanes: Arc<Lanes>,
-    /// What moved lately, for pages that are open.
-    pub moves: Arc<Moves>,
     /// What is measured of requests.
     pub requests: Requests,
-    /// Those who follow the event log.
+    /// Those who follow the event log, pages that are open among them.
     pub stream: Arc<Stream>,
 }
 

@@ -1,4 +1,4 @@
-//! The newest events for all who follow the log, as they are sent to them: server-sent events.
+//! The newest events for all who follow the log: as they are sent, as server-sent events, and what they move, for pages.
 //!
 //! One task reads what was committed (`follow`) and writes each event once. All followers send the same bytes, at their own pace.
 //!
@@ -6,9 +6,10 @@
 //! - The loop does nothing for a follower: each commit moves one number, which wakes one task.
 //! - What is kept for slow followers is bounded: [`KEPT`] bytes for all of them together, and what is on its way to each.
 
+use super::moves::{moved_by, ALL};
 use crate::app::events::Told;
 use axum::body::Bytes;
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
@@ -46,6 +47,8 @@ pub(super) struct Chunk {
     pub(super) last: u64,
     pub(super) bytes: Bytes,
     pub(super) events: Vec<(Told, Range<usize>)>,
+    /// What they move, in words of [`moved_by`].
+    moved: BTreeSet<String>,
 }
 
 impl Recent {
@@ -145,6 +148,20 @@ pub(super) struct Follower {
     pub(super) newest: watch::Receiver<u64>,
 }
 
+impl Follower {
+    /// What moved after an event, and up to which one; everything, if that is kept no more. What was committed together moves
+    /// together.
+    pub(super) fn moved(&self, after: u64) -> (BTreeSet<String>, u64) {
+        match self.stream.next(after) {
+            Next::Gone(to) => (BTreeSet::from([ALL.to_owned()]), to),
+            Next::Chunks(chunks) => {
+                let until = chunks.last().map_or(after, |last| last.last);
+                (chunks.iter().flat_map(|chunk| chunk.moved.iter().cloned()).collect(), until)
+            }
+        }
+    }
+}
+
 impl Drop for Follower {
     fn drop(&mut self) {
         self.stream.recent().followers -= 1;
@@ -153,15 +170,19 @@ impl Drop for Follower {
 
 /// Events as they are sent.
 pub(super) fn written(told: Vec<Told>) -> Vec<Chunk> {
-    let (mut chunks, mut bytes, mut events) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut chunks, mut bytes, mut events, mut moved) =
+        (Vec::new(), Vec::new(), Vec::new(), BTreeSet::new());
     let count = told.len();
     for (at, told) in told.into_iter().enumerate() {
         let (begin, seq) = (bytes.len(), told.seq.0);
-        write(&mut bytes, seq, "event", &told.row());
+        let row = told.row();
+        write(&mut bytes, seq, "event", &row);
+        moved.extend(moved_by(told.event(), &row.about));
         events.push((told, begin..bytes.len()));
         if bytes.len() >= CHUNK || at + 1 == count {
             let bytes = Bytes::from(std::mem::take(&mut bytes));
-            chunks.push(Chunk { last: seq, bytes, events: std::mem::take(&mut events) });
+            let (events, moved) = (std::mem::take(&mut events), std::mem::take(&mut moved));
+            chunks.push(Chunk { last: seq, bytes, events, moved });
         }
     }
     chunks

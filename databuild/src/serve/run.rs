@@ -287,7 +287,6 @@ impl Server {
             shutdown,
             reader: of_requests,
             lanes: Arc::new(lanes),
-            moves: Arc::default(),
             requests: Requests::default(),
             stream: Arc::default(),
         };

@@ -176,6 +176,34 @@ async fn events_are_written_once_for_all_followers_and_read_only_as_long_as_ther
     assert_eq!(Client::new(&app, Some(1), Filter::default()).next().await.0, 2);
 }
 
+/// Pages follow what other followers do, so the log is read once for all of them.
+#[tokio::test]
+async fn pages_learn_what_moved_from_the_same_events() {
+    let (mut app, _running) = app_with_graph().await;
+    app.stream = Arc::new(Stream::keeping(4_000));
+    let want = want(&app, DAY).await;
+    let mut client = Client::new(&app, None, Filter::default());
+    let (mut page, begin) = join(&app);
+    assert_eq!((begin, app.stream.followers()), (2, 2));
+    toggle(&app, want, 2).await;
+    client.until(4).await;
+    page.newest.wait_for(|newest| *newest == 4).await.unwrap();
+    let (moved, until) = page.moved(begin);
+    assert_eq!(
+        (moved.into_iter().collect::<Vec<_>>(), until),
+        (vec!["want:w1".to_owned(), "wants".to_owned()], 4)
+    );
+    assert_eq!(page.moved(until), (Default::default(), until));
+    // Who is told nothing for long enough looks at everything.
+    for _ in 0..40 {
+        toggle(&app, want, 10).await;
+        client.until(committed(&app)).await;
+    }
+    let (moved, to) = page.moved(until);
+    assert!(moved.contains("*") && moved.len() == 1 && to > until, "{moved:?}");
+    assert_eq!(page.moved(committed(&app)).0.len(), 0);
+}
+
 async fn filter(app: &App, query: serde_json::Value) -> Filter {
     events::filter(app, serde_json::from_value(query).unwrap()).await.unwrap()
 }

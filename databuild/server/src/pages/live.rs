@@ -1,13 +1,14 @@
 //! What an open page follows: one stream, which says what moved, and what a run prints.
 //!
 //! It says no more than that: what is shown is asked for again, at the page's own address, so there is one way in which it
-//! is worked out. What moved is read from the log once for all streams.
+//! is worked out. What moved is known from the events that all who follow the log are told (`crate::follow`).
 
 use super::answer::Answer;
 use super::run_log::printed;
-use crate::app::{cursor, runs, AppError, Context as _};
+use crate::app::{cursor, runs};
 use crate::error::ApiError;
 use crate::extract::Query;
+use crate::follow::join;
 use crate::log_lines::{Line, Place};
 use crate::logs::LogInLines;
 use crate::moves::ALL;
@@ -17,7 +18,7 @@ use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::IntoResponse;
 use axum::routing::get;
 use axum::Router;
-use databuild_core::ids::{AttemptId, Seq};
+use databuild_core::ids::AttemptId;
 use databuild_ui::parts::log::lines;
 use serde::Deserialize;
 use std::collections::BTreeSet;
@@ -27,26 +28,12 @@ use tokio::sync::mpsc::Sender;
 
 /// Between two messages of what moved.
 const PACE: Duration = Duration::from_millis(250);
-/// Events that are read at once.
-const PART: usize = 1_000;
 /// Lines of one message.
 const LINES: usize = 1_000;
 
 /// The routes of this noun.
 pub(super) fn routes() -> Router<App> {
     Router::new().route("/live", get(live))
-}
-
-/// What moved after an event, up to another one. Reads what nobody has read yet.
-async fn moved_between(app: &App, after: Seq, until: Seq) -> Result<BTreeSet<String>, AppError> {
-    while let Some(last) = app.moves.unread(until) {
-        let found = app.quick(move |_, reader| Ok(reader.events(Some(last), PART)?.value.records)).await?;
-        if found.is_empty() {
-            break;
-        }
-        app.moves.read(found);
-    }
-    Ok(app.moves.between(after, until))
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -89,30 +76,23 @@ async fn log_of(app: &App, text: &str) -> Result<LogInLines, ApiError> {
 }
 
 async fn tell_moves(app: App, of: BTreeSet<String>, send: Sender<Result<Event, Infallible>>) {
-    let mut watch = app.backend.engine.watch();
-    let mut after = Seq(*watch.borrow_and_update());
+    let (mut follower, mut after) = join(&app);
     if send.send(Ok(Event::default().event("at").data(after.to_string()))).await.is_err() {
         return;
     }
     loop {
         tokio::select! {
-            changed = watch.changed() => if changed.is_err() { return },
+            newer = follower.newest.wait_for(|newest| *newest > after) => if newer.is_err() { return },
             () = send.closed() => return,
         }
         tokio::time::sleep(PACE).await;
-        let until = Seq(*watch.borrow_and_update());
-        let moved = match moved_between(&app, after, until).await {
-            Ok(moved) => moved,
-            // A busy server tells it later, as part of what moves next.
-            Err(error) if error.code() == "server_busy" => continue,
-            Err(_) => BTreeSet::from([ALL.to_owned()]),
-        };
+        let (moved, until) = follower.moved(after);
         after = until;
         let own: Vec<&String> = moved.iter().filter(|word| *word == ALL || of.contains(*word)).collect();
         if own.is_empty() {
             continue;
         }
-        let told = Event::default().event("moved").json_data(serde_json::json!({"seq": until.0, "of": own}));
+        let told = Event::default().event("moved").json_data(serde_json::json!({"seq": until, "of": own}));
         let Ok(told) = told else { return };
         if send.send(Ok(told)).await.is_err() {
             return;
