@@ -49,6 +49,23 @@ test('nobody sees a page without a link, and a link is good once', () =>
     assert.deepEqual(await page.context().cookies(), []);
   }));
 
+test('who signed in by a token sees pages until it is revoked, and then why not', () =>
+  browser.with({ storageState: undefined, expected: ['401', '403'] }, async (page) => {
+    const token = databuild('token', 'create', 'viewer', '--scope', 'read');
+    const made = await fetch(browser.origin + '/api/v1/sign-in-links', { method: 'POST', headers: { authorization: `Bearer ${token}` } });
+    await page.goto(browser.origin + (await made.json()).path);
+    await page.goto('/wants/w5?ask=cancel');
+    await page.click('button:has-text("Cancel the want")');
+    assert.match(await page.textContent('main'), /scope_missing/);
+    await page.goto('/runs');
+    await live(page);
+    databuild('token', 'revoke', 'viewer');
+    // The stream ends, and the page asks why.
+    await page.waitForFunction(() => document.querySelector('h1').textContent.startsWith('Sign in'));
+    assert.match(await page.textContent('main'), /You were signed out, since the token/);
+    assert.deepEqual(await violations(page), []);
+  }));
+
 // Every page, by a name.
 function pages() {
   const [failed] = runs('failed');

@@ -6,6 +6,7 @@
 
 use super::error::ApiError;
 use super::extract::whole;
+use super::sessions::{Session, SignedOut};
 use super::state::App;
 use crate::app::tokens::hash_of;
 use crate::app::Context as _;
@@ -13,6 +14,7 @@ use axum::body::Body;
 use axum::extract::Request;
 use axum::http::{header, HeaderMap, Method, Uri};
 use databuild_core::event::Scope;
+use databuild_core::state::Token;
 use databuild_core::word::Word as _;
 use percent_encoding::percent_decode_str;
 use std::sync::Arc;
@@ -42,11 +44,30 @@ pub(super) fn of(app: &App, private: bool, headers: &HeaderMap) -> Option<Asker>
     let hash = hash_of(value.strip_prefix("Bearer ")?);
     let snapshot = app.backend.engine.snapshot();
     let (name, token) = snapshot.state.tokens().by_hash(&hash, crate::os::now())?;
-    let (name, datasets) = (Arc::clone(name), token.datasets.clone());
-    Some(Asker::Holder { name, scopes: token.scopes().collect(), datasets })
+    Some(holder(name, token))
+}
+
+fn holder(name: &str, token: &Token) -> Asker {
+    let datasets = token.datasets.clone();
+    Asker::Holder { name: name.into(), scopes: token.scopes().collect(), datasets }
+}
+
+/// Who asks by a browser that is signed in: whoever gave it the link, if that may ask still.
+pub(super) fn of_session(app: &App, session: &Session) -> Result<Asker, SignedOut> {
+    let Some(name) = &session.token else { return Ok(Asker::Owner) };
+    let snapshot = app.backend.engine.snapshot();
+    let token = snapshot.state.tokens().get(name).filter(|token| token.is_good(crate::os::now()));
+    token.map(|token| holder(name, token)).ok_or(SignedOut::TokenEnded)
 }
 
 impl Asker {
+    /// Whether it may ask still.
+    pub(super) fn is_good(&self, app: &App) -> bool {
+        let Asker::Holder { name, .. } = self else { return true };
+        let snapshot = app.backend.engine.snapshot();
+        snapshot.state.tokens().get(name).is_some_and(|token| token.is_good(crate::os::now()))
+    }
+
     /// Lets a request through if it may be answered.
     pub(super) async fn pass(&self, app: &App, request: Request) -> Result<Request, ApiError> {
         let Asker::Holder { name, scopes, datasets } = self else { return Ok(request) };
@@ -56,7 +77,9 @@ impl Asker {
                 format!("the token `{name}` is not for this: it would need the scope `{}`", needed.word());
             return Err(ApiError::new("scope_missing", message).with("scope", needed.word()));
         }
-        if datasets.is_empty() {
+        // Whoever gets in by its link may see no more than itself.
+        let is_link = segments(request.uri().path()) == ["sign-in-links"];
+        if datasets.is_empty() || is_link {
             return Ok(request);
         }
         let (request, named) = about(app, request).await?;
@@ -88,11 +111,17 @@ fn needed(method: &Method, path: &str) -> Scope {
         (_, ["tokens", ..]) => Scope::Admin,
         ("GET" | "HEAD", _)
         | ("POST", ["contents", "missing"] | ["graphs", "impact"] | ["graphs", _, "sources"])
+        // Whoever gets in by it may do what who asks for it may; and that failures were seen is for one's own page.
+        | ("POST", ["sign-in-links"] | ["seen"])
         // What its tools need is looked at there.
         | ("POST", ["mcp"]) => Scope::Read,
-        ("POST", ["wants" | "plans" | "trials"] | ["wants", "batch"] | ["jobs", "invoke"] | ["plans", _, "apply"]) => Scope::Want,
+        ("POST", ["wants" | "plans" | "trials"] | ["wants", "batch"] | ["jobs", "invoke"] | ["plans", _, "apply"])
+        // The form of a page.
+        | ("POST", ["plans", _]) => Scope::Want,
         ("DELETE", ["wants" | "runs" | "job_runs" | "trials", _])
         | ("POST", ["wants", _, "pause" | "resume" | "priority"])
+        // Forms of pages.
+        | ("POST", ["wants" | "runs", _])
         | ("POST", ["keys", _] | ["keys", _, "retire"] | ["scan"] | ["gc"])
         | ("PUT", ["pools"] | ["server", "slots"]) => Scope::Operate,
         ("POST", ["accept" | "taint" | "untaint" | "adopt"]) => Scope::Approve,
@@ -174,6 +203,11 @@ mod tests {
             ("POST", "/api/wants", Scope::Want),
             ("POST", "/api/v1/wants/batch", Scope::Want),
             ("POST", "/api/v1/plans/p1/apply", Scope::Want),
+            ("POST", "/plans/p1", Scope::Want),
+            ("POST", "/wants/w1", Scope::Operate),
+            ("POST", "/runs/r1", Scope::Operate),
+            ("POST", "/seen", Scope::Read),
+            ("POST", "/api/v1/sign-in-links", Scope::Read),
             ("DELETE", "/api/wants/w1", Scope::Operate),
             ("POST", "/api/v1/wants/w1/pause", Scope::Operate),
             ("PUT", "/api/v1/pools", Scope::Operate),

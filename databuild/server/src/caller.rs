@@ -6,11 +6,13 @@
 
 use super::asker::Asker;
 use super::error::ApiError;
+use super::guard::Encrypted;
+use super::sessions::Session;
 use super::state::App;
 use crate::api::{ACTOR_HEADER, CLIENT_HEADER};
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName};
+use axum::http::{header, HeaderMap, HeaderName};
 use databuild_core::event::{Actor, Cause, Origin};
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -46,13 +48,17 @@ pub(super) fn origin_of(
     Ok(Origin { actor, cause: Some(Cause::Request { id: Arc::clone(&id.0), client }) })
 }
 
-/// The origin of a request that a browser sends in which this person is signed in.
-pub(super) fn in_browser(origin: Origin, person: &str) -> Origin {
+/// The origin of a request that a browser sends which is signed in. Whom a token let in acts as that.
+pub(super) fn in_browser(origin: Origin, session: &Session) -> Origin {
     let cause = match origin.cause {
         Some(Cause::Request { id, .. }) => Some(Cause::Request { id, client: BROWSER.into() }),
         other => other,
     };
-    Origin { actor: Actor::Person(person.into()), cause }
+    let actor = match session.token {
+        Some(_) => origin.actor,
+        None => Actor::Person(session.person.as_str().into()),
+    };
+    Origin { actor, cause }
 }
 
 /// The name of a request.
@@ -105,6 +111,21 @@ impl FromRequestParts<App> for App {
         let mut app = app.clone();
         app.backend.engine = app.backend.engine.on_behalf_of(origin);
         Ok(app)
+    }
+}
+
+/// Whether a browser reached the server over an encrypted connection: ours, or that of the proxy which other machines reach it by.
+pub(super) struct Secure(pub(super) bool);
+
+impl FromRequestParts<App> for Secure {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Secure, Infallible> {
+        let named = || {
+            let host = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok());
+            host.is_some_and(|host| app.guard.is_named_beyond(host))
+        };
+        Ok(Secure(parts.extensions.get::<Encrypted>().is_some() || named()))
     }
 }
 

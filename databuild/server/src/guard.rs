@@ -43,6 +43,10 @@ impl Trusted {
 #[derive(Debug, Clone, Copy)]
 pub struct Private;
 
+/// Marks a request on a connection that is encrypted.
+#[derive(Debug, Clone, Copy)]
+pub struct Encrypted;
+
 /// Whether a path answers without a token: it says nothing but that the server lives, or what every server of this version
 /// says; or it is where a browser signs in.
 pub(super) fn is_open(path: &str) -> bool {
@@ -63,8 +67,7 @@ impl Guard {
         let mut hosts = headers.get_all(header::HOST).iter();
         let (Some(host), None) = (hosts.next(), hosts.next()) else { return false };
         let is_ours = |host: &str| {
-            let (name, _) = host.rsplit_once(':').unwrap_or((host, ""));
-            if self.hosts.iter().any(|known| name.eq_ignore_ascii_case(known)) {
+            if self.is_named_beyond(host) {
                 return true;
             }
             self.is_own(host) || self.without_port(host).is_some_and(|name| self.is_own(name))
@@ -72,6 +75,12 @@ impl Guard {
         host.to_str().is_ok_and(is_ours)
             && uri.authority().is_none_or(|authority| is_ours(authority.as_str()))
             && uri.scheme_str().is_none_or(|scheme| scheme == "http" || !self.hosts.is_empty())
+    }
+
+    /// Whether a host, perhaps with a port, is what other machines call the server.
+    pub(super) fn is_named_beyond(&self, host: &str) -> bool {
+        let (name, _) = host.rsplit_once(':').unwrap_or((host, ""));
+        self.hosts.iter().any(|known| name.eq_ignore_ascii_case(known))
     }
 
     pub(super) fn origin_is_ours(&self, origin: &str) -> bool {

@@ -46,7 +46,7 @@ mod stream;
 mod tag;
 
 pub use error::{shutting_down, too_many_waiting};
-pub use guard::{Guard, Private, Trusted};
+pub use guard::{Encrypted, Guard, Private, Trusted};
 pub use lanes::{Lanes, MOST_READERS};
 pub use measures::Requests;
 pub use routes::{description, replaying, router};

@@ -5,13 +5,15 @@ use super::caller::{in_browser, origin_of, RequestId};
 use super::error::ApiError;
 use super::guard::{is_for_people, is_open, Private, Trusted};
 use super::pages;
-use super::sessions::Session;
+use super::sessions::{Session, SignedOut};
 use super::state::App;
+use axum::body::Body;
 use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{RawPathParams, Request, State};
 use axum::http::{header, HeaderMap, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use tokio_stream::StreamExt as _;
 
 /// Lets through who may talk to the server.
 pub(super) async fn guard(State(app): State<App>, request: Request, next: Next) -> Response {
@@ -43,28 +45,33 @@ pub(super) async fn guard(State(app): State<App>, request: Request, next: Next) 
     }
     let path = request.uri().path();
     let open = is_open(path);
-    let asker = asker::of(&app, private, headers);
-    let session = if asker.is_none() { guard.sessions.of(headers, crate::os::now()) } else { None };
+    let (asker, session) = match asker::of(&app, private, headers) {
+        Some(asker) => (Ok(asker), None),
+        None => match guard.sessions.of(headers, crate::os::now()) {
+            Ok(session) => (asker::of_session(&app, &session), Some(session)),
+            Err(why) => (Err(why), None),
+        },
+    };
     // A browser sends a cookie for every page that asks, also of other servers on this machine. It says whose page it is.
     if session.is_some() && origin.is_none() && !request.method().is_safe() {
         let message = "a browser's request that changes something has to say its origin";
         return pages::told(request.uri(), headers, ApiError::new("bad_origin", message));
     }
-    // Only who may do everything gets a link that signs in.
-    let asker = asker.or_else(|| session.as_ref().map(|_| Asker::Owner));
-    if let Some(trusted) = request.extensions().get::<Trusted>().filter(|_| asker.is_some()) {
+    if let Some(trusted) = request.extensions().get::<Trusted>().filter(|_| asker.is_ok()) {
         trusted.set();
     }
     let response = match asker {
-        None if !open => unknown(path, headers),
+        Err(why) if !open => unknown(path, headers, why),
         asker => {
             if is_use(&request) {
                 app.touch();
             }
+            let for_people = is_for_people(path, headers);
             // What is open says nothing that anybody might not know.
-            let asker = asker.filter(|_| !open).unwrap_or(Asker::Owner);
+            let asker = asker.ok().filter(|_| !open).unwrap_or(Asker::Owner);
             match asker.pass(&app, request).await {
                 Ok(request) => answered(&app, &asker, session, request, next).await,
+                Err(refused) if for_people => pages::page_of(refused),
                 Err(refused) => refused.into_response(),
             }
         }
@@ -75,10 +82,10 @@ pub(super) async fn guard(State(app): State<App>, request: Request, next: Next) 
     }
 }
 
-/// The answer to somebody who shows neither the token nor a cookie.
-fn unknown(path: &str, headers: &HeaderMap) -> Response {
+/// The answer to somebody who shows neither a token nor a cookie that is good.
+fn unknown(path: &str, headers: &HeaderMap, why: SignedOut) -> Response {
     if is_for_people(path, headers) {
-        return pages::sign_in("Only who can read this workspace can see its pages.");
+        return pages::sign_in(why.message());
     }
     let message = "send `Authorization: Bearer TOKEN` with the token in .databuild/token";
     ApiError::new("unauthorized", message).into_response()
@@ -112,7 +119,7 @@ async fn answered(
         Err(error) => return error.into_response(),
     };
     let origin = match &session {
-        Some(session) => in_browser(origin, &session.person),
+        Some(session) => in_browser(origin, session),
         None => origin,
     };
     request.extensions_mut().insert(origin);
@@ -120,10 +127,21 @@ async fn answered(
     if let Some(session) = session {
         request.extensions_mut().insert(session);
     }
-    let mut response = next.run(request).await;
+    let mut response = while_good(app, asker, next.run(request).await);
     let seq = app.backend.engine.snapshot().state.seq().0;
     response.headers_mut().insert("x-databuild-seq", HeaderValue::from(seq));
     response
+}
+
+/// A stream ends when who follows it may not any more: at once, or with the next sign of life.
+fn while_good(app: &App, asker: &Asker, response: Response) -> Response {
+    let kind = response.headers().get(header::CONTENT_TYPE);
+    let is_stream = kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
+    if !is_stream || *asker == Asker::Owner {
+        return response;
+    }
+    let (app, asker) = (app.clone(), asker.clone());
+    response.map(|body| Body::from_stream(body.into_data_stream().take_while(move |_| asker.is_good(&app))))
 }
 
 fn with_cors(mut response: Response, origin: &str) -> Response {
@@ -167,7 +185,6 @@ pub(super) async fn with_readable_path(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use axum::body::Body;
 
     #[test]
     fn what_programs_ask_by_themselves_is_no_use() {

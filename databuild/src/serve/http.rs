@@ -8,7 +8,7 @@
 use super::door::{Door, Stream};
 use super::entrance::Entrance;
 use super::progress::{Progressing, Unhurried};
-use crate::server::{shutting_down, too_many_waiting, Private, Trusted};
+use crate::server::{shutting_down, too_many_waiting, Encrypted, Private, Trusted};
 use axum::body::{Body, Bytes};
 use hyper::body::{Frame, Incoming, SizeHint};
 use hyper::server::conn::http1;
@@ -269,6 +269,7 @@ async fn connection(
     _ended: Ended,
 ) {
     let Served { entrance, trusted, private, tls, waiting } = served;
+    let encrypted = tls.is_some();
     let stream: Box<dyn Stream> = match tls {
         None => stream,
         Some(tls) => match tokio::time::timeout(patience.head, tls.accept(stream)).await {
@@ -287,6 +288,9 @@ async fn connection(
         request.extensions_mut().insert(trusted.clone());
         if private {
             request.extensions_mut().insert(Private);
+        }
+        if encrypted {
+            request.extensions_mut().insert(Encrypted);
         }
         let mut held = held.lock().unwrap_or_else(PoisonError::into_inner);
         *held = None;

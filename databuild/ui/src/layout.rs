@@ -190,7 +190,8 @@ impl Page {
     fn stream_url(&self) -> Url {
         let mut of: Vec<&str> =
             self.of.iter().chain(self.parts.iter().flat_map(|part| &part.of)).map(String::as_str).collect();
-        of.extend(["runs", "wants"]);
+        // The navigation counts the first two; with a token, what the browser may see can end.
+        of.extend(["runs", "wants", "tokens"]);
         of.sort_unstable();
         of.dedup();
         let url = Url::new("/live").with("follow", "true").with("of", of.join(" "));

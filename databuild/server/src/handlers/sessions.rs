@@ -1,7 +1,8 @@
 //! Links that sign a browser in.
 
+use super::super::asker::Asker;
 use super::super::error::ApiError;
-use super::super::sessions::LINK;
+use super::super::sessions::{Link, LINK};
 use crate::api::SignInLink;
 use crate::state::App;
 use axum::http::StatusCode;
@@ -16,6 +17,8 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
 }
 
 /// A link that signs a browser in, once.
+///
+/// The browser may do what the token may that asks for the link, as long as that token is good.
 #[utoipa::path(
     post,
     path = "/sign-in-links",
@@ -26,9 +29,14 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
 async fn create(
     app: App,
     Extension(origin): Extension<Origin>,
+    Extension(asker): Extension<Asker>,
 ) -> Result<(StatusCode, Json<SignInLink>), ApiError> {
-    let person = origin.actor.name().unwrap_or(&app.owner);
-    let code = app.guard.sessions.link(person, crate::os::now());
+    let person = origin.actor.name().unwrap_or(&app.owner).to_owned();
+    let token = match asker {
+        Asker::Owner => None,
+        Asker::Holder { name, .. } => Some(name.to_string()),
+    };
+    let code = app.guard.sessions.link(Link { person, token }, crate::os::now());
     let code = code.map_err(|error| ApiError::new("internal", format!("no random numbers: {error}")))?;
     let link =
         SignInLink { path: format!("/sign-in?code={code}"), valid_seconds: LINK.as_secs().unsigned_abs() };

@@ -32,10 +32,15 @@ impl IntoResponse for Failed {
 /// An error as whoever asks reads it: people a page, programs JSON.
 pub(crate) fn told(uri: &Uri, headers: &HeaderMap, error: ApiError) -> Response {
     if is_for_people(uri.path(), headers) {
-        secured(error.page())
+        page_of(error)
     } else {
         error.into_response()
     }
+}
+
+/// An error as people read it.
+pub(crate) fn page_of(error: ApiError) -> Response {
+    secured(error.page())
 }
 
 /// The page for who is not signed in.

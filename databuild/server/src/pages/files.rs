@@ -1,6 +1,7 @@
 //! What pages load, and where a browser signs in.
 
 use super::answer::{sign_in, Answer};
+use crate::caller::Secure;
 use crate::error::ApiError;
 use crate::extract::Query;
 use crate::state::App;
@@ -31,8 +32,8 @@ struct Link {
     code: String,
 }
 
-async fn enter(State(app): State<App>, Query(link): Query<Link>) -> Answer {
-    let Some(cookie) = app.guard.sessions.redeem(&link.code, crate::os::now()) else {
+async fn enter(State(app): State<App>, Secure(secure): Secure, Query(link): Query<Link>) -> Answer {
+    let Some(cookie) = app.guard.sessions.redeem(&link.code, crate::os::now(), secure) else {
         return Ok(sign_in("The link was used already, or is older than a minute."));
     };
     let cookie =

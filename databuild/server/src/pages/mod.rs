@@ -24,5 +24,5 @@ mod tests;
 mod viewer;
 mod wants;
 
-pub(super) use answer::{sign_in, told};
+pub(super) use answer::{page_of, sign_in, told};
 pub(super) use routes::routes;

@@ -5,8 +5,9 @@ use super::form::Sent;
 use super::viewer::Viewer;
 use crate::api::NowQuery;
 use crate::app::now;
+use crate::caller::Secure;
 use crate::extract::Query;
-use crate::sessions::cookie;
+use crate::sessions::{cookie, set_cookie};
 use crate::state::App;
 use axum::extract::State;
 use axum::http::{header, HeaderMap, HeaderValue};
@@ -16,7 +17,11 @@ use axum::Router;
 use databuild_core::reference::dataset_of;
 use databuild_ui::links::{self, Url};
 use databuild_ui::pages;
+use jiff::SignedDuration;
 use serde::Deserialize;
+
+/// How long is remembered what was seen.
+const SEEN: SignedDuration = SignedDuration::from_hours(365 * 24);
 
 /// The routes of this noun.
 pub(super) fn routes() -> Router<App> {
@@ -33,10 +38,10 @@ async fn page(app: App, viewer: Viewer, headers: HeaderMap) -> Answer {
 }
 
 /// What failed until now was seen.
-async fn seen(State(app): State<App>, _: Sent) -> Answer {
+async fn seen(State(app): State<App>, Secure(secure): Secure, _: Sent) -> Answer {
     let name = app.guard.sessions.cookie_name("seen");
-    let now = crate::os::now().strftime("%Y-%m-%dT%H:%M:%SZ");
-    let cookie = format!("{name}={now}; Path=/; HttpOnly; SameSite=Strict; Max-Age=31536000");
+    let now = crate::os::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+    let cookie = set_cookie(&name, &now, SEEN, secure);
     let cookie = HeaderValue::from_str(&cookie)
         .map_err(|error| crate::error::ApiError::new("internal", error.to_string()))?;
     Ok(([(header::SET_COOKIE, cookie)], to(&Url::new("/"))).into_response())

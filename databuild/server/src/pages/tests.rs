@@ -1,7 +1,9 @@
 //! The pages over HTTP, as a browser and as others ask for them.
 
 use super::super::fuzz::{app_with, app_with_graph};
-use super::super::{router, App, Guard};
+use super::super::sessions::Link;
+use super::super::{router, App, Encrypted, Guard};
+use crate::app::tokens;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::Ordering;
@@ -50,9 +52,16 @@ impl Bench {
     }
 
     fn signed_in_as(&self, person: &str) -> String {
-        let code = self.app.guard.sessions.link(person, crate::os::now()).unwrap();
-        let entered = self.ask("GET", &format!("/sign-in?code={code}"), "", "");
+        let link = Link { person: person.to_owned(), token: None };
+        let code = self.app.guard.sessions.link(link, crate::os::now()).unwrap();
+        self.cookie_of(&format!("/sign-in?code={code}"))
+    }
+
+    /// The cookie that the link at this path is good for.
+    fn cookie_of(&self, path: &str) -> String {
+        let entered = self.ask("GET", path, "", "");
         assert_eq!((entered.status, entered.header("location")), (303, "/"));
+        assert!(!entered.header("set-cookie").contains("Secure"), "the connection is not encrypted");
         entered.header("set-cookie").split(';').next().unwrap().to_owned()
     }
 
@@ -260,6 +269,95 @@ fn who_is_not_signed_in_learns_how_and_sees_nothing() {
     assert_eq!(live.status, 401);
     let late = bench.ask("GET", "/sign-in?code=00", "", "");
     assert!(late.status == 401 && late.header("set-cookie").is_empty() && late.body.contains("used already"));
+}
+
+#[test]
+fn who_signs_in_by_a_token_may_do_what_it_may_as_long_as_it_is_good() {
+    let bench = Bench::new();
+    let body = serde_json::json!({"name": "viewer", "scopes": ["read"]});
+    let made = tokens::create(&bench.app, serde_json::from_value(body).unwrap());
+    let token = bench.runtime.block_on(made).unwrap().token;
+    let link = bench.ask("POST", "/api/v1/sign-in-links", &format!("Authorization: Bearer {token}\r\n"), "");
+    assert_eq!(link.status, 201, "{}", link.body);
+    let link: serde_json::Value = serde_json::from_str(&link.body).unwrap();
+    let viewer = Bench { cookie: bench.cookie_of(link["path"].as_str().unwrap()), ..bench };
+    assert_eq!(viewer.get("/datasets").status, 200);
+    let (csrf, own) = (viewer.csrf("/plans"), viewer.own());
+    let form = format!("csrf={csrf}&targets=daily/city=oslo");
+    let refused = viewer.post("/plans", Some(&own), &form);
+    assert!(refused.status == 403 && refused.body.contains("scope_missing"), "{}", refused.body);
+    assert!(refused.header("content-type").starts_with("text/html"));
+    assert_eq!(viewer.get("/api/v1/tokens").status, 403);
+    assert_eq!(viewer.post("/seen", Some(&own), &form).status, 303);
+
+    let mut stream = TcpStream::connect(viewer.address).unwrap();
+    let cookie = &viewer.cookie;
+    write!(stream, "GET /live?follow=true&of=plans HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nCookie: {cookie}\r\n\r\n").unwrap();
+    let mut told = String::new();
+    while !told.contains("event: at") {
+        let mut bytes = [0; 4096];
+        let read = stream.read(&mut bytes).unwrap();
+        told.push_str(&String::from_utf8_lossy(&bytes[..read]));
+    }
+    viewer.runtime.block_on(tokens::revoke(&viewer.app, "viewer".to_owned())).unwrap();
+    let owner = Bench { cookie: viewer.signed_in(), ..viewer };
+    let csrf = owner.csrf("/plans");
+    owner.post("/plans", Some(&own), &format!("csrf={csrf}&targets=daily/city=oslo"));
+    stream.read_to_string(&mut told).unwrap();
+    assert!(!told.contains("event: moved"), "it ends with the token: {told}");
+}
+
+#[test]
+fn who_was_signed_out_is_told_why() {
+    let bench = Bench::new();
+    let body = serde_json::json!({"name": "viewer", "scopes": ["read"]});
+    bench.runtime.block_on(tokens::create(&bench.app, serde_json::from_value(body).unwrap())).unwrap();
+    let cookie = |token: &str, at: jiff::Timestamp| {
+        let link = Link { person: "viewer".to_owned(), token: Some(token.to_owned()) };
+        let code = bench.app.guard.sessions.link(link, at).unwrap();
+        let cookie = bench.app.guard.sessions.redeem(&code, at, false).unwrap();
+        format!("Cookie: {}\r\n", cookie.split(';').next().unwrap())
+    };
+    let now = crate::os::now();
+    let (good, old) =
+        (cookie("viewer", now), cookie("viewer", now - jiff::SignedDuration::from_hours(31 * 24)));
+    let ask = |target: &str, cookie: &str| bench.ask("GET", target, cookie, "");
+    assert_eq!(ask("/", &good).status, 200);
+    bench.runtime.block_on(tokens::revoke(&bench.app, "viewer".to_owned())).unwrap();
+    let (name, _) = good.split_once('=').unwrap();
+    for (cookie, why) in [
+        (good.as_str(), "was revoked or has expired"),
+        (&cookie("nobody", now), "was revoked or has expired"),
+        (&old, "more than 30 days ago"),
+        (&format!("{name}=1.2.3\r\n"), "has another token now"),
+        ("", "Only who can read this workspace"),
+    ] {
+        let page = ask("/runs", cookie);
+        assert!(page.status == 401 && page.body.contains(why), "{why}: {}", page.body);
+        assert_eq!(ask("/api/v1/runs", cookie).status, 401);
+    }
+}
+
+#[test]
+fn what_signs_in_over_an_encrypted_connection_is_sent_over_no_other() {
+    use tower::ServiceExt as _;
+    let bench = Bench::new();
+    let guard = Guard { hosts: vec!["data.example".to_owned()], ..Guard::clone(&bench.app.guard) };
+    let app = App { guard: Arc::new(guard), ..bench.app.clone() };
+    let cookie = |host: &str, encrypted: bool| {
+        let link = Link { person: "ada".to_owned(), token: None };
+        let code = app.guard.sessions.link(link, crate::os::now()).unwrap();
+        let mut request = axum::extract::Request::get(format!("/sign-in?code={code}")).header("host", host);
+        if encrypted {
+            request = request.extension(Encrypted);
+        }
+        let answer = router(app.clone()).oneshot(request.body(axum::body::Body::empty()).unwrap());
+        let answer = bench.runtime.block_on(answer).unwrap();
+        answer.headers()["set-cookie"].to_str().unwrap().to_owned()
+    };
+    assert!(cookie("127.0.0.1", true).ends_with("; Secure"));
+    assert!(cookie("data.example:8443", false).ends_with("; Secure"), "it is behind a proxy");
+    assert!(!cookie("127.0.0.1", false).contains("Secure"));
 }
 
 #[test]

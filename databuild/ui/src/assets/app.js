@@ -59,7 +59,7 @@
           const other = fresh.getElementById(part.id);
           if (other && other.outerHTML !== part.outerHTML) replace(part, document.adoptNode(other));
         }
-        light("live");
+        if (parts.length) light("live");
       }
     } catch { /* The stream says that the server is gone. */ } finally {
       asking = false;
@@ -112,7 +112,8 @@
     stream.addEventListener("end", () => { const log = one("[data-log]"); if (log) delete log.dataset.log; });
     stream.addEventListener("error", () => {
       lost ||= Date.now();
-      if (stream?.readyState === EventSource.CLOSED) { quit(); setTimeout(follow, 3000); }
+      // Whoever is not let in any more learns why.
+      if (stream?.readyState === EventSource.CLOSED) { quit(); renew([]); setTimeout(follow, 3000); }
       light(Date.now() - lost > 8000 ? "gone" : "wait");
     });
   }
