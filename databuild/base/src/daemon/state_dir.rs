@@ -6,6 +6,7 @@ use super::workspace::Workspace;
 use crate::os::{open_left, read_left, replace_file};
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom};
+use std::os::fd::AsFd;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -25,7 +26,7 @@ const IGNORE: &str = ".gitignore";
 /// What that file says.
 const IGNORED: &[u8] = b"*\n";
 
-/// How many logs of earlier servers are kept.
+/// How many earlier logs are kept.
 const PREVIOUS_LOGS: usize = 3;
 
 /// At most this much of a log's end is read to show it.
@@ -239,7 +240,7 @@ impl StateDir {
         self.path.join("server.log.starting")
     }
 
-    /// The log of the `n`th server before this one; 1 is the last.
+    /// The `n`th log before that one, of this server or of one before it; 1 is the last.
     pub fn previous_log(&self, n: usize) -> PathBuf {
         self.path.join(format!("server.log.{n}"))
     }
@@ -281,15 +282,32 @@ impl StateDir {
 
     /// Makes `log`, if it is that of a starting server, the log of the server: shifts the others by one. Only by the owner
     /// of the state folder.
-    pub(super) fn take_log(&self, log: impl std::os::fd::AsFd) -> io::Result<()> {
-        let ours = rustix::fs::fstat(log)?;
-        match self.starting_log().symlink_metadata() {
-            Ok(meta) if (meta.dev(), meta.ino()) == (ours.st_dev, ours.st_ino) => {}
-            // It talks to a terminal, or to a file of somebody's choice.
-            Ok(_) => return Ok(()),
-            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
-            Err(e) => return Err(e),
+    pub(super) fn take_log(&self, log: impl AsFd) -> io::Result<()> {
+        // Else it talks to a terminal, or to a file of somebody's choice.
+        if is_at(&self.starting_log(), log)? {
+            self.shift_logs()?;
+            std::fs::rename(self.starting_log(), self.server_log())?;
         }
+        Ok(())
+    }
+
+    /// An empty log for the server whose log is `log`, which becomes the last one before it; none if it talks elsewhere. Only by
+    /// the owner of the state folder.
+    pub(super) fn next_log(&self, log: impl AsFd) -> io::Result<Option<File>> {
+        if !is_at(&self.server_log(), log)? {
+            return Ok(None);
+        }
+        self.shift_logs()?;
+        let next = OpenOptions::new().append(true).create_new(true).mode(0o600).open(self.server_log());
+        if next.is_err() {
+            // There may be no room. It goes on where it is.
+            std::fs::rename(self.previous_log(1), self.server_log())?;
+        }
+        next.map(Some)
+    }
+
+    /// Makes room for a log: moves those that there are by one.
+    fn shift_logs(&self) -> io::Result<()> {
         let names: Vec<PathBuf> = std::iter::once(self.server_log())
             .chain((1..=PREVIOUS_LOGS).map(|n| self.previous_log(n)))
             .collect();
@@ -299,7 +317,7 @@ impl StateDir {
                 _ => {}
             }
         }
-        std::fs::rename(self.starting_log(), self.server_log())
+        Ok(())
     }
 
     /// The last `lines` lines of the server's log with control characters made
@@ -320,6 +338,22 @@ impl StateDir {
     pub(super) fn is_full(&self) -> bool {
         rustix::fs::statvfs(&self.path).is_ok_and(|disk| disk.f_bavail == 0)
     }
+}
+
+/// Whether the file at a path is the open one.
+fn is_at(path: &Path, file: impl AsFd) -> io::Result<bool> {
+    let open = rustix::fs::fstat(file)?;
+    match path.symlink_metadata() {
+        Ok(meta) => Ok((meta.dev(), meta.ino()) == (open.st_dev, open.st_ino)),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(e) => Err(e),
+    }
+}
+
+/// Whether two descriptors are of one file.
+pub(super) fn is_one(one: impl AsFd, other: impl AsFd) -> io::Result<bool> {
+    let (one, other) = (rustix::fs::fstat(one)?, rustix::fs::fstat(other)?);
+    Ok((one.st_dev, one.st_ino) == (other.st_dev, other.st_ino))
 }
 
 /// The last `lines` lines of a log.

@@ -5,8 +5,7 @@ use crate::cli::error::CliError;
 use crate::cli::exit_code;
 use crate::cli::shared_args::GlobalArgs;
 use crate::config::{Flags, Settings};
-use crate::daemon::{ReadyPipe, StateDir};
-use crate::os::Stderr;
+use crate::daemon::{ReadyPipe, ServerLog, StateDir};
 use crate::runner;
 use crate::serve::{serve, Beyond, ServeOptions};
 use clap::Args;
@@ -17,6 +16,9 @@ use std::process::Command;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
+
+/// Bytes of a log of a server in the background, after which it is turned over: some 50,000 requests.
+const LOG: u64 = 10 << 20;
 
 /// Arguments of `serve`.
 #[derive(Debug, Args)]
@@ -88,8 +90,9 @@ pub fn run(global: &GlobalArgs, args: &ServeArgs) -> Result<u8, CliError> {
             return Err(error);
         }
     };
+    let log = ServerLog::new(state.clone(), LOG);
     let lines = tracing_subscriber::fmt::layer()
-        .with_writer(|| Stderr)
+        .with_writer(move || log.clone())
         .log_internal_errors(false)
         .with_ansi(false)
         .with_filter(logged);
