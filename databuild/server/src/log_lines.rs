@@ -59,6 +59,11 @@ pub(super) struct Lines {
 }
 
 impl Line {
+    /// Whether it has a text in it, which is in lower case, whatever its own case. What is no UTF-8 has none.
+    pub(super) fn has(&self, sought: &str) -> bool {
+        std::str::from_utf8(&self.bytes).is_ok_and(|text| text.to_lowercase().contains(sought))
+    }
+
     /// As the API tells it.
     pub(super) fn row(&self) -> LogLine {
         let (text, hex) = match std::str::from_utf8(&self.bytes) {

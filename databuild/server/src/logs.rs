@@ -26,6 +26,8 @@ const LARGE_WINDOW: u64 = 4 << 20;
 pub(super) const LINES: usize = 10_000;
 /// Lines of one answer in which they are written out, at most.
 pub(super) const PRINTED: usize = 1_000_000;
+/// How long a log is searched for one answer.
+pub(super) const SEARCH: Duration = Duration::from_secs(2);
 /// How soon new output is looked for; the end of an attempt is noticed by its event.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
 
@@ -258,7 +260,48 @@ impl LogInLines {
     ) -> Result<LogLines, ApiError> {
         let Lines { lines, next, ended } = self.more(app, from, most, Some(wait)).await?;
         let lines = lines.iter().map(Line::row).collect();
-        Ok(LogLines { attempt: self.printed.attempt.number, lines, next: next.to_string(), ended })
+        let (attempt, next) = (self.printed.attempt.number, next.to_string());
+        Ok(LogLines { attempt, lines, next, ended, hits: None, incomplete: false })
+    }
+
+    /// Lines from a place on that have a text in them, whatever its case: the first ones, at most so many, and how many there
+    /// are. It ends at the end of what is there now, or when `time` is over.
+    pub(super) async fn search(
+        self,
+        app: &App,
+        from: Place,
+        sought: &str,
+        most: usize,
+        time: Duration,
+    ) -> Result<LogLines, ApiError> {
+        let until = Instant::now() + time;
+        let sought = sought.to_lowercase();
+        let (mut place, mut hits, mut found) = (from, 0, Vec::new());
+        let (ended, incomplete) = loop {
+            let part = self.more(app, place, LINES, Some(Duration::ZERO)).await?;
+            let is_all = part.ended || part.lines.is_empty();
+            for line in part.lines.into_iter().filter(|line| line.has(&sought)) {
+                hits += 1;
+                if found.len() < most {
+                    found.push(line);
+                }
+            }
+            place = part.next;
+            if is_all || Instant::now() >= until {
+                break (part.ended, !is_all);
+            }
+        };
+        // What was counted and is not told can still be asked for.
+        let told = found.len() as u64 == hits;
+        let next = found.last().filter(|_| !told).map_or(place, |line| line.next);
+        Ok(LogLines {
+            attempt: self.printed.attempt.number,
+            lines: found.iter().map(Line::row).collect(),
+            next: next.to_string(),
+            ended: ended && told,
+            hits: Some(hits),
+            incomplete,
+        })
     }
 
     /// The same, written out one after the other. Headers tell where to go on, when the last line came, and whether nothing
@@ -364,6 +407,39 @@ fn text_of(bytes: &[u8], more: bool) -> (String, u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use databuild_core::ids::RunId;
+
+    #[tokio::test]
+    async fn a_search_tells_what_it_found_when_its_time_is_over() {
+        use crate::executor::fake::Fake;
+        let (app, _running) = super::super::fuzz::app();
+        let (fake, attempt) = (Fake::default(), AttemptId { run: RunId(1), number: 1 });
+        let name = AttemptName::new(attempt.to_string()).unwrap();
+        let line = |n: usize| format!("Line {n} of many\n");
+        let text: String = (0..25_000).map(line).collect();
+        fake.print(&name, Stream::Stdout, &text);
+        let search = |from: &str, sought: &'static str, most: usize, time: Duration| {
+            let printed = Printed { executor: fake.shared(), attempt, name: name.clone(), ended: true };
+            let (app, from) = (&app, from.parse().unwrap());
+            async move { printed.lines(None).search(app, from, sought, most, time).await.unwrap() }
+        };
+        let long = Duration::from_secs(3_600);
+        let all = search("0-0", "LINE", 3, long).await;
+        assert_eq!((all.hits, all.lines.len(), all.incomplete, all.ended), (Some(25_000), 3, false, false));
+        assert_eq!(all.next, format!("{}-0", (0..3).map(line).collect::<String>().len()));
+        let few = search("0-0", "line 2499", 100, long).await;
+        assert_eq!((few.hits, few.lines.len(), few.ended), (Some(11), 11, true));
+        // Without any time it looks at one part, and the next search at what follows.
+        let first = search("0-0", "line 2499", 100, Duration::ZERO).await;
+        assert_eq!((first.hits, first.incomplete, first.ended), (Some(1), true, false));
+        let (second, third) = {
+            let second = search(&first.next, "line 2499", 100, Duration::ZERO).await;
+            let next = second.next.clone();
+            (second, search(&next, "line 2499", 100, Duration::ZERO).await)
+        };
+        assert_eq!((second.hits, second.incomplete), (Some(0), true));
+        assert_eq!((third.hits, third.incomplete, third.ended), (Some(10), false, true));
+    }
 
     #[test]
     fn characters_come_whole() {

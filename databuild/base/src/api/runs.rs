@@ -223,6 +223,12 @@ pub struct LogLines {
     pub next: String,
     /// The attempt is over, and nothing follows.
     pub ended: bool,
+    /// How many lines of what was searched have what was searched for; `lines` are the first of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hits: Option<u64>,
+    /// The time of the search was over before all was looked at: `next` is where to search on.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub incomplete: bool,
 }
 
 /// A line that a job printed. It has `text`, or `hex` if it is no UTF-8.

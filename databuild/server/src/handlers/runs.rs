@@ -222,6 +222,8 @@ struct LinesQuery {
     /// How an answer has the lines: `json` by default.
     #[param(inline)]
     format: Option<Format>,
+    /// Only lines that have this text in them, whatever its case.
+    search: Option<String>,
 }
 
 /// How an answer has lines.
@@ -248,6 +250,9 @@ enum Format {
 ///
 /// With `follow=true` the answer is server-sent events: `line` with one of the lines, whose id is the place after it
 /// (send it as `Last-Event-ID` to resume), and `end` when the attempt is over.
+///
+/// With `search` the answer has the first `limit` lines with that text, and in `hits` how many there are. After two
+/// seconds it has what was found until then, and `"incomplete": true`: `next` is where to search on.
 #[utoipa::path(
     get,
     path = "/runs/{id}/logs",
@@ -274,7 +279,15 @@ async fn lines(
     });
     let (usual, most) = if form.is_some() { (logs::PRINTED, logs::PRINTED) } else { (LINES, logs::LINES) };
     let most = limit_of("lines", query.limit, usual, most)?;
+    if query.search.is_some() && (query.follow || form.is_some()) {
+        let message = "`search` has one answer, in JSON: leave out `follow` and `format`";
+        return Err(ApiError::new("bad_query", message));
+    }
     let lines = Printed::of_run(&app, &id, query.attempt).await?.lines(only);
+    if let Some(sought) = &query.search {
+        let found = lines.search(&app, from.unwrap_or_default(), sought, most, logs::SEARCH).await?;
+        return Ok(Json(found).into_response());
+    }
     if query.follow {
         Ok(lines.follow(&app, last_event(&headers).or(from).unwrap_or_default()))
     } else {

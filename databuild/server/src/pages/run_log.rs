@@ -3,7 +3,7 @@
 use crate::api::RunDetail;
 use crate::error::ApiError;
 use crate::log_lines::{Line, Place};
-use crate::logs::{LogInLines, Printed};
+use crate::logs::{Printed, SEARCH};
 use crate::state::App;
 use databuild_core::ids::{AttemptId, RunId};
 use databuild_ui::pages::run::Log;
@@ -47,7 +47,7 @@ pub(super) async fn log(app: &App, id: RunId, detail: &RunDetail, asked: Asked) 
     let search = asked.search.clone();
     let shown = match asked.search.as_str() {
         "" => lines(app, printed, asked.from).await,
-        search => hits(app, printed, search).await,
+        search => hits(app, printed, asked.from, search).await,
     };
     let log = match shown {
         Ok(log) => log,
@@ -107,25 +107,16 @@ async fn lines(app: &App, printed: Printed, from: Option<Place>) -> Result<Log, 
     })
 }
 
-/// Lines that have a text in them, whatever its case; and how many there are.
-async fn hits(app: &App, printed: Printed, search: &str) -> Result<Log, ApiError> {
-    let log: LogInLines = printed.lines(None);
-    let sought = search.to_lowercase();
-    let mut place = Place::default();
-    let mut shown = Log::default();
-    loop {
-        let part = log.more(app, place, PART, Some(Duration::ZERO)).await?;
-        for row in part.lines.iter().map(Line::row) {
-            if row.text.as_ref().is_some_and(|text| text.to_lowercase().contains(&sought)) {
-                shown.hits += 1;
-                if shown.lines.len() < HITS {
-                    shown.lines.push(row);
-                }
-            }
-        }
-        place = part.next;
-        if part.ended || part.lines.is_empty() {
-            return Ok(shown);
-        }
-    }
+/// Lines from a place on that have a text in them, and how many there are, as far as was searched.
+async fn hits(app: &App, printed: Printed, from: Option<Place>, search: &str) -> Result<Log, ApiError> {
+    let found = printed.lines(None).search(app, from.unwrap_or_default(), search, HITS, SEARCH).await?;
+    let is_more = found.incomplete || found.hits.is_some_and(|hits| hits > found.lines.len() as u64);
+    Ok(Log {
+        hits: found.hits.unwrap_or_default(),
+        incomplete: found.incomplete,
+        later: from.is_some(),
+        next: is_more.then_some(found.next),
+        lines: found.lines,
+        ..Log::default()
+    })
 }

@@ -44,8 +44,10 @@ pub struct Log {
     pub live: bool,
     /// What was searched for.
     pub search: String,
-    /// How many lines have it.
+    /// How many lines have it, as far as was searched.
     pub hits: u64,
+    /// The time of the search was over: what follows is at `next`.
+    pub incomplete: bool,
     /// Why there is no log to show.
     pub absent: Option<String>,
 }
@@ -173,13 +175,45 @@ fn log_part(shown: &Run<'_>) -> Part {
     let log = &shown.log;
     let mut more: Vec<(&str, Url)> = Vec::new();
     let url = || shown.url.clone().without("search");
+    let searching = !log.search.is_empty();
     if log.later {
-        more.push(("From the beginning", url().with("from", "0-0")));
+        let begin = if searching { shown.url.clone().without("from") } else { url().with("from", "0-0") };
+        more.push(("From the beginning", begin));
     }
-    if log.next.is_some() && !log.live {
+    if log.next.is_some() && !log.live && !searching {
         more.push(("To the end", url().without("from")));
     }
-    let much = match (&*log.search, log.lines.len() as u64) {
+    let following = log.live && !searching;
+    let content = html! {
+        form.filter.pad action={ (shown.url.path()) } method="get" aria-label="Search this log" data-filter {
+            input type="hidden" name="attempt" value=(log.attempt);
+            label.wide { "Search this log" input type="search" name="search" value=(log.search) autocomplete="off" spellcheck="false" aria-keyshortcuts="f"; }
+            button { "Search" }
+            @if searching { a.btn href=(url()) { "Show all lines" } }
+        }
+        @if let Some(absent) = &log.absent {
+            p.note.line { (absent) }
+        } @else if log.lines.is_empty() && !following {
+            p.note.line { @if !searching { "It printed nothing." } @else if log.incomplete { "No line has that in the part that was searched." } @else { "No line has that." } }
+        } @else {
+            // Search and pages begin at the top, all else at the end.
+            @let end = !searching && (log.next.is_none() || following);
+            div.log tabindex="0" role="log" aria-label={ "What attempt " (log.attempt) " printed" } data-log[following] data-end[end] { ol { (lines(&log.lines, &log.search)) } }
+        }
+        @if let Some(next) = log.next.as_ref().filter(|_| !log.live || searching) {
+            div.paging {
+                @if searching { a href={ (shown.url.clone().with("from", next)) "#log" } { @if log.incomplete { "Search on" } @else { "Later lines with it" } } }
+                @else { a href={ (url().with("from", next)) "#log" } { "Later lines" } }
+            }
+        }
+    };
+    let heading = heading("Log", &much(log), &more);
+    card("log", Width::Full, &[], &heading, &content)
+}
+
+/// How much of the log is shown, or of what was searched for.
+fn much(log: &Log) -> String {
+    match (&*log.search, log.lines.len() as u64) {
         ("", 0) => format!("attempt {}", log.attempt),
         ("", shown) => format!(
             "attempt {}, {}{}",
@@ -187,34 +221,31 @@ fn log_part(shown: &Run<'_>) -> Part {
             if log.later { "the last " } else { "" },
             many(shown, "line")
         ),
-        (search, shown) if log.hits > shown => format!(
-            "{} with \u{201c}{search}\u{201d}, the first {} shown",
+        (search, shown) => format!(
+            "{} with \u{201c}{search}\u{201d}{}{}",
             many(log.hits, "line"),
-            number(shown)
+            if log.incomplete { " in the part that was searched" } else { "" },
+            if log.hits > shown { format!(", the first {} shown", number(shown)) } else { String::new() }
         ),
-        (search, _) => format!("{} with \u{201c}{search}\u{201d}", many(log.hits, "line")),
-    };
-    let following = log.live && log.search.is_empty();
-    let content = html! {
-        form.filter.pad action={ (shown.url.path()) } method="get" aria-label="Search this log" data-filter {
-            input type="hidden" name="attempt" value=(log.attempt);
-            label.wide { "Search this log" input type="search" name="search" value=(log.search) autocomplete="off" spellcheck="false" aria-keyshortcuts="f"; }
-            button { "Search" }
-            @if !log.search.is_empty() { a.btn href=(url()) { "Show all lines" } }
-        }
-        @if let Some(absent) = &log.absent {
-            p.note.line { (absent) }
-        } @else if log.lines.is_empty() && !following {
-            p.note.line { @if log.search.is_empty() { "It printed nothing." } @else { "No line has that." } }
-        } @else {
-            // Search and pages begin at the top, all else at the end.
-            @let end = log.search.is_empty() && (log.next.is_none() || following);
-            div.log tabindex="0" role="log" aria-label={ "What attempt " (log.attempt) " printed" } data-log[following] data-end[end] { ol { (lines(&log.lines, &log.search)) } }
-        }
-        @if let Some(next) = log.next.as_ref().filter(|_| !log.live && log.search.is_empty()) {
-            div.paging { a href={ (url().with("from", next)) "#log" } { "Later lines" } }
-        }
-    };
-    let heading = heading("Log", &much, &more);
-    card("log", Width::Full, &[], &heading, &content)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_search_says_how_much_it_found_and_whether_that_is_all() {
+        let log = |hits: u64, incomplete: bool| Log {
+            attempt: 2,
+            search: "x".to_owned(),
+            hits,
+            incomplete,
+            ..Log::default()
+        };
+        assert_eq!(much(&Log { attempt: 2, ..Log::default() }), "attempt 2");
+        assert_eq!(much(&log(0, false)), "0 lines with \u{201c}x\u{201d}");
+        assert_eq!(much(&log(1_900, false)), "1,900 lines with \u{201c}x\u{201d}, the first 0 shown");
+        assert_eq!(much(&log(0, true)), "0 lines with \u{201c}x\u{201d} in the part that was searched");
+    }
 }
