@@ -93,6 +93,11 @@ function pages() {
     partitions: '/partitions?ref=sales/features&state=stale',
     partition: '/partition?ref=sales/features/city=rome/date=2026-10-18',
     plans: '/plans',
+    queue: '/queue',
+    server: '/server',
+    timeline: '/timeline',
+    'a timeline of one want': '/timeline?want=w5',
+    'a timeline of long ago': '/timeline?from=2024-01-01T00:00:00Z&until=2024-01-02T00:00:00Z',
     error: '/runs/r999999',
   };
 }

@@ -2,6 +2,7 @@
 
 use super::error::AppError;
 use super::scope::Watched;
+use crate::api::Setting;
 use crate::engine::Handle;
 use crate::snapshot;
 use crate::store::History;
@@ -49,6 +50,25 @@ pub struct Place {
     pub started_at: Timestamp,
     /// The work of wants that somebody watches.
     pub watched: Arc<Watched>,
+    /// How the server was started.
+    pub setup: Arc<Setup>,
+}
+
+/// How a server was started, for who looks at it.
+#[derive(Debug, Clone, Default)]
+pub struct Setup {
+    /// Each setting, by name.
+    pub settings: Vec<Setting>,
+    /// It ends after so long without use; never, if none.
+    pub idle_timeout: Option<Duration>,
+    /// The state folder.
+    pub state_dir: PathBuf,
+    /// What files there are of each kind.
+    pub kinds: Vec<(&'static str, Vec<PathBuf>)>,
+    /// The folder of the log's archives.
+    pub archives: PathBuf,
+    /// The newest format of logs.
+    pub log_format: u64,
 }
 
 /// Who carries out commands: the backend, and threads for what would block an async one.

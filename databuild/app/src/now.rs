@@ -6,8 +6,8 @@ use super::{pools, waits, wants, AppError};
 use crate::api::{FailedRuns, LiveRun, Now, NowQuery, OpenWant, Waiting};
 use crate::engine::Snapshot;
 use crate::store::{self, History, RunFilter, RunState, WantFilter, WantState, MAX_ROWS};
-use databuild_core::decide::blocker::{of_job, of_run};
-use databuild_core::decide::Blocker;
+use databuild_core::decide::blocker::{of_job, of_run, under_way};
+use databuild_core::decide::queue;
 use databuild_core::ids::RunId;
 use databuild_core::partition_set::PartitionSet;
 use databuild_core::state::{Phase, Run, State};
@@ -15,7 +15,7 @@ use jiff::{SignedDuration, Timestamp};
 use std::sync::Arc;
 
 /// Rows of each list.
-const MOST: usize = 20;
+pub(super) const MOST: usize = 20;
 /// How long ago failures are shown, if nobody says.
 const RECENT: SignedDuration = SignedDuration::from_hours(24);
 /// Failed runs that are looked at in one go.
@@ -48,18 +48,9 @@ fn state_of(
 ) -> Result<(), AppError> {
     let snapshot = backend.engine.snapshot();
     let state = &snapshot.state;
-    answer.seq = state.seq().0;
-    let waits = |run: &&Arc<Run>| match run.phase {
-        Phase::RetryWait(_) => true,
-        // Handed out ahead of time: it waits at the executor for a place.
-        Phase::Leased => matches!(of_run(state, snapshot.capacity(), now, run), Blocker::Slots { .. }),
-        Phase::Running | Phase::Publishing => false,
-    };
-    let (waiting, running): (Vec<&Arc<Run>>, Vec<_>) = state.runs().values().partition(waits);
-    answer.running_total = running.len() as u64;
-    answer.running =
-        running.into_iter().take(MOST).map(|run| live(state, reader, run)).collect::<Result<_, _>>()?;
-    (answer.waiting, answer.waiting_total) = work_that_waits(&snapshot, reader, now, &waiting)?;
+    let Live { running, running_total, waiting, waiting_total } = live_and_waiting(&snapshot, reader, now)?;
+    (answer.seq, answer.running, answer.running_total) = (state.seq().0, running, running_total);
+    (answer.waiting, answer.waiting_total) = (waiting, waiting_total);
     let open = reader
         .wants(&WantFilter { state: Some(WantState::Open), source: None, before: None, limit: MAX_ROWS })?
         .value
@@ -74,6 +65,32 @@ fn state_of(
     answer.wants = open.iter().filter_map(said).take(MOST).collect();
     answer.late = open.iter().filter(is_late).filter_map(said).take(MOST).collect();
     Ok(())
+}
+
+/// What is under way and what waits: the first rows of each, and how much there is.
+pub(super) struct Live {
+    pub(super) running: Vec<LiveRun>,
+    pub(super) running_total: u64,
+    pub(super) waiting: Vec<Waiting>,
+    pub(super) waiting_total: u64,
+}
+
+/// What is under way, and what waits. Each live run is one or the other.
+pub(super) fn live_and_waiting(
+    snapshot: &Snapshot,
+    reader: &dyn History,
+    now: Timestamp,
+) -> Result<Live, AppError> {
+    let state = &snapshot.state;
+    let begun = under_way(state, snapshot.slots);
+    let (running, waiting): (Vec<&Arc<Run>>, Vec<_>) =
+        state.runs().values().partition(|run| begun.contains(&run.id));
+    let running_total = running.len() as u64;
+    let running: Result<_, AppError> =
+        running.into_iter().take(MOST).map(|run| live(state, reader, run)).collect();
+    let waiting_total = queue::waiting(state, snapshot.slots);
+    let waiting = work_that_waits(snapshot, reader, now, &waiting)?;
+    Ok(Live { running: running?, running_total, waiting, waiting_total })
 }
 
 fn live(state: &State, reader: &dyn History, run: &Run) -> Result<LiveRun, AppError> {
@@ -97,26 +114,24 @@ fn live(state: &State, reader: &dyn History, run: &Run) -> Result<LiveRun, AppEr
     })
 }
 
-fn holders(state: &State, job: databuild_core::graph::JobIx, set: &PartitionSet) -> Vec<String> {
+pub(super) fn holders(state: &State, job: databuild_core::graph::JobIx, set: &PartitionSet) -> Vec<String> {
     state.holders_of(job, set).take(MOST).map(|want| want.id.to_string()).collect()
 }
 
-/// Work that waits, most partitions first; and how many partitions wait in all.
+/// Work that waits, most partitions first.
 fn work_that_waits(
     snapshot: &Snapshot,
     reader: &dyn History,
     now: Timestamp,
     runs: &[&Arc<Run>],
-) -> Result<(Vec<Waiting>, u64), AppError> {
+) -> Result<Vec<Waiting>, AppError> {
     let state = &snapshot.state;
-    let mut total: u64 = runs.iter().map(|run| run.set.len()).sum();
     let mut rows = Vec::new();
-    let Some(registered) = state.followed() else { return Ok((rows, total)) };
+    let Some(registered) = state.followed() else { return Ok(rows) };
     let graph = &registered.graph;
     let queued =
         graph.jobs().map(|(job, _)| (job, state.work(job).todo.len())).filter(|(_, count)| *count > 0);
     let mut queued: Vec<_> = queued.collect();
-    total += queued.iter().map(|(_, count)| count).sum::<u64>();
     queued.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
     for (job, _) in queued.into_iter().take(MOST) {
         for (set, found) in of_job(state, snapshot.capacity(), now, job) {
@@ -155,7 +170,7 @@ fn work_that_waits(
     }
     rows.sort_by_key(|row| std::cmp::Reverse(row.partitions));
     rows.truncate(MOST);
-    Ok((rows, total))
+    Ok(rows)
 }
 
 /// Runs that failed since then, by job and message.
@@ -226,11 +241,11 @@ mod tests {
             unrecorded: None,
         };
         let now = "2024-12-31T00:02:05Z".parse().unwrap();
-        let (rows, total) = work_that_waits(&snapshot, &reader, now, &[]).unwrap();
+        let rows = work_that_waits(&snapshot, &reader, now, &[]).unwrap();
         let said: Vec<_> =
             rows.iter().map(|row| (&*row.dataset, row.partitions, &*row.blocker.kind)).collect();
         assert_eq!(said, [("text", 2, "slots"), ("book", 1, "upstream")]);
-        assert_eq!((total, &rows[0].wants), (3, &vec!["w1".to_owned()]));
+        assert_eq!((queue::waiting(&snapshot.state, 1), &rows[0].wants), (3, &vec!["w1".to_owned()]));
         for name in ["a", "b"] {
             workspace.fail(&format!("text/name={name}"), "boom");
         }

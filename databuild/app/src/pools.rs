@@ -51,6 +51,7 @@ pub fn list(context: &impl Context) -> PoolList {
                 slots: *slots,
             })
             .collect(),
+        waiting: pool.waiting,
         too_small_for: pool.too_small_for,
     };
     PoolList {

@@ -2,9 +2,12 @@
 
 use super::context::Context;
 use super::{partitions, AppError};
-use crate::api::{GraphInfo, ServerStatus, SlotsRequest, Stats, Tally};
+use crate::api::{
+    CommandQueue, Formats, GraphInfo, Idle, RunnerInfo, ServerStatus, SettingList, SlotsRequest, Stats, Tally,
+};
 use crate::executor::MemoryLimits;
 use databuild_core::decide::Input;
+use databuild_core::graph::file::FORMAT;
 use databuild_core::state::State;
 use databuild_core::word::Word as _;
 
@@ -55,9 +58,48 @@ pub async fn status(context: &impl Context) -> Result<ServerStatus, AppError> {
         graph,
         datasets,
         seq,
+        commands: CommandQueue {
+            waiting: backend.engine.waiting_commands(),
+            size: backend.engine.most_commands(),
+        },
+        resident: crate::os::resident(),
+        idle: idle(context, &snapshot.state),
+        runner: backend
+            .engine
+            .executor()
+            .capabilities()
+            .who
+            .clone()
+            .filter(|_| !snapshot.held)
+            .map(|who| RunnerInfo { pid: who.process, version: who.version, protocol: who.protocol }),
+        formats: Formats { log: backend.setup.log_format, graph: FORMAT },
         // Whoever serves this knows them.
         reads: Vec::new(),
     })
+}
+
+/// What keeps the server up. When somebody used it last, whoever serves this knows.
+fn idle(context: &impl Context, state: &State) -> Idle {
+    Idle {
+        after_seconds: context.backend().setup.idle_timeout.map(|time| time.as_secs()),
+        runs: state.runs().len(),
+        wants: due(state),
+        used_at: None,
+        ends_at: None,
+    }
+}
+
+/// Wants and trials that have something to do now or at a known time: they keep the server up.
+#[must_use]
+pub fn due(state: &State) -> usize {
+    state.wants().values().filter(|want| !want.paused).count()
+        + state.trials().values().filter(|trial| trial.is_live()).count()
+}
+
+/// The settings that the server was started with.
+pub fn settings(context: &impl Context) -> SettingList {
+    let backend = context.backend();
+    SettingList { data: backend.setup.settings.clone(), seq: backend.engine.snapshot().state.seq().0 }
 }
 
 /// How many runs, wants and partitions there are, by state.

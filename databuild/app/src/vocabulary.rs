@@ -5,7 +5,7 @@
 
 use super::waits::Waiting;
 use super::why::Obstacle;
-use crate::api::{BlockReason, Cancel, DatasetOrder, NodeKind, PartitionState};
+use crate::api::{BlockReason, Cancel, DatasetOrder, NodeKind, PartitionState, Turn};
 use crate::errors::Kind;
 use crate::store::{AttemptState, RunState, WantState};
 use databuild_core::event::{
@@ -74,6 +74,7 @@ pub fn all() -> Vec<Meaning> {
         of::<BlockReason>(),
         of::<Cancel>(),
         of::<DatasetOrder>(),
+        of::<Turn>(),
     ];
     words.into_iter().flatten().collect()
 }

@@ -9,8 +9,9 @@ use super::scope::by_job;
 use super::{history, AppError};
 use crate::api::{ProgressPoint, WantHistory};
 use crate::store::{History, RunFilter, RunRow, RunState, WantRow, MAX_ROWS};
+use databuild_core::event::SetText;
 use databuild_core::graph::JobIx;
-use databuild_core::ids::{RunId, WantId};
+use databuild_core::ids::{RunId, Seq, WantId};
 use databuild_core::partition_set::PartitionSet;
 use databuild_core::state::State;
 use jiff::Timestamp;
@@ -37,15 +38,7 @@ fn of(backend: &Backend, reader: &dyn History, id: WantId) -> Result<WantHistory
     let found = history::want(reader, id)?;
     let want = found.value;
     let said = backend.watched.work(reader, id)?.said;
-    let mut work: BTreeMap<JobIx, PartitionSet> = BTreeMap::new();
-    for (_, texts) in &said {
-        for (job, set) in by_job(state, texts) {
-            match work.get_mut(&job) {
-                Some(all) => all.union_with(&set),
-                None => _ = work.insert(job, set),
-            }
-        }
-    }
+    let work = all_work(state, &said);
     let mut answer = WantHistory { id: id.to_string(), seq: found.seq.0, ..WantHistory::default() };
     let mut ends: Vec<(Timestamp, u64, u64)> = Vec::new();
     answer.truncated = each_run(state, reader, &want, &work, |run, own| {
@@ -65,9 +58,23 @@ fn of(backend: &Backend, reader: &dyn History, id: WantId) -> Result<WantHistory
     Ok(answer)
 }
 
+/// All work that a want ever waited for, of what its events say.
+pub(super) fn all_work(state: &State, said: &[(Seq, SetText)]) -> BTreeMap<JobIx, PartitionSet> {
+    let mut work: BTreeMap<JobIx, PartitionSet> = BTreeMap::new();
+    for (_, texts) in said {
+        for (job, set) in by_job(state, texts) {
+            match work.get_mut(&job) {
+                Some(all) => all.union_with(&set),
+                None => _ = work.insert(job, set),
+            }
+        }
+    }
+    work
+}
+
 /// Calls `each` for runs that made what a want waits for while it was open, newest first, with how many partitions of
 /// the want that is. True if there were more.
-fn each_run(
+pub(super) fn each_run(
     state: &State,
     reader: &dyn History,
     want: &WantRow,
@@ -107,19 +114,23 @@ fn each_run(
 
 /// The first run that began after a want was over; none while it is open.
 fn first_after(state: &State, reader: &dyn History, want: &WantRow) -> Result<Option<RunId>, AppError> {
-    let Some(ended) = want.ended_at else { return Ok(None) };
+    want.ended_at.map(|ended| first_run_after(state, reader, ended)).transpose()
+}
+
+/// The first run that began after an instant, or the number that the next one gets.
+pub(super) fn first_run_after(state: &State, reader: &dyn History, at: Timestamp) -> Result<RunId, AppError> {
     // Runs have their numbers in the order in which they began. One that is not in the lists any more is an old one.
     let (mut low, mut high) = (1, state.last_run().0 + 1);
     while low < high {
         let middle = low + (high - low) / 2;
-        let is_later = reader.run(RunId(middle))?.value.is_some_and(|found| found.run.created_at > ended);
+        let is_later = reader.run(RunId(middle))?.value.is_some_and(|found| found.run.created_at > at);
         if is_later {
             high = middle;
         } else {
             low = middle + 1;
         }
     }
-    Ok(Some(RunId(low)))
+    Ok(RunId(low))
 }
 
 /// From ends of runs, with how many partitions each made and failed to make, to how far the want was. `live` is how far it

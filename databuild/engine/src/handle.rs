@@ -150,6 +150,12 @@ impl Handle {
         MOST_COMMANDS.saturating_sub(self.commands.available_permits())
     }
 
+    /// As many of them as there is room for.
+    #[must_use]
+    pub fn most_commands(&self) -> usize {
+        MOST_COMMANDS
+    }
+
     /// Where the workspace is.
     #[must_use]
     pub fn workspace(&self) -> &std::path::Path {

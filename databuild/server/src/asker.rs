@@ -108,7 +108,7 @@ fn segments(path: &str) -> Vec<&str> {
 fn needed(method: &Method, path: &str) -> Scope {
     let parts = segments(path);
     match (method.as_str(), parts.as_slice()) {
-        (_, ["tokens", ..]) => Scope::Admin,
+        (_, ["tokens", ..] | ["server", "settings"]) => Scope::Admin,
         ("GET" | "HEAD", _)
         | ("POST", ["contents", "missing"] | ["graphs", "impact"] | ["graphs", _, "sources"])
         // Whoever gets in by it may do what who asks for it may; and that failures were seen is for one's own page.
@@ -199,6 +199,9 @@ mod tests {
             ("GET", "/api/v1/wants", Scope::Read),
             ("GET", "/metrics", Scope::Read),
             ("GET", "/api/v1/tokens", Scope::Admin),
+            ("GET", "/api/v1/server/settings", Scope::Admin),
+            ("GET", "/api/v1/server/disk", Scope::Read),
+            ("GET", "/api/v1/queue", Scope::Read),
             ("POST", "/api/v1/graphs/impact", Scope::Read),
             ("POST", "/api/wants", Scope::Want),
             ("POST", "/api/v1/wants/batch", Scope::Want),

@@ -72,6 +72,7 @@ fn parts(folder: &TempDir) -> (Engine, App) {
         home: at("ws"),
         keep_logs: None,
         watched: Arc::default(),
+            setup: Arc::default(),
     };
     let shared = Shared {
         owner: "owner".into(),

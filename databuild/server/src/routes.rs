@@ -5,7 +5,7 @@ use super::error::ApiError;
 use super::handlers::openapi::Described;
 use super::handlers::{
     checks, contents, datasets, errors, events, graphs, inventory, judgements, keys, mcp, metrics, now,
-    openapi, partitions, plans, pools, runs, server, sessions, tokens, trials, wants,
+    openapi, partitions, plans, pools, queue, runs, server, sessions, timeline, tokens, trials, wants,
 };
 use super::middleware::{guard, with_readable_path};
 use super::pack::packed;
@@ -41,9 +41,11 @@ fn v1() -> OpenApiRouter<App> {
         .merge(partitions::routes())
         .merge(plans::routes())
         .merge(pools::routes())
+        .merge(queue::routes())
         .merge(runs::routes())
         .merge(server::routes())
         .merge(sessions::routes())
+        .merge(timeline::routes())
         .merge(tokens::routes())
         .merge(trials::routes())
         .merge(wants::routes())

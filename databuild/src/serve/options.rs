@@ -1,5 +1,6 @@
 //! What a server is told at its start, and what it takes from its environment.
 
+use crate::api::Setting;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -25,6 +26,8 @@ pub struct ServeOptions {
     pub keep_logs: Option<Duration>,
     /// Where traces are sent; nowhere, if absent.
     pub otlp_endpoint: Option<String>,
+    /// Each setting, for who looks at the server.
+    pub settings: Vec<Setting>,
     /// The server belongs to one command: when its standard input ends, so has the command, and it stops with its jobs.
     pub private: bool,
 }

@@ -6,7 +6,8 @@ use super::http;
 use super::options::{job_environment, store_root, Beyond, ServeOptions};
 use super::tls::{acceptor, TlsError};
 use super::traces;
-use crate::app::{write_roots, Backend, Place};
+use crate::app::server::due;
+use crate::app::{write_roots, Backend, Place, Setup};
 use crate::daemon::{
     network_filesystem, DaemonError, IdleClock, IdleDecision, Ownership, Publication, ReadyPipe, RuntimeDir,
     RuntimeDirError, ServerGuard, StateDir, Token, Work, PREDECESSOR_WAIT,
@@ -278,6 +279,7 @@ impl Server {
             keep_logs: options.keep_logs,
             started_at: crate::os::now(),
             watched: Arc::default(),
+            setup: Arc::new(setup(state, options)),
         };
         let shared = Shared {
             owner: crate::os::user().into(),
@@ -367,11 +369,7 @@ impl Server {
     fn work(&self) -> Work {
         let handle: Handle = self.engine.handle();
         let snapshot = handle.snapshot();
-        Work {
-            live_runs: snapshot.state.runs().len(),
-            due_wants: snapshot.state.wants().values().filter(|want| !want.paused).count()
-                + snapshot.state.trials().values().filter(|trial| trial.is_live()).count(),
-        }
+        Work { live_runs: snapshot.state.runs().len(), due_wants: due(&snapshot.state) }
     }
 }
 
@@ -415,6 +413,22 @@ async fn beyond_this_machine(beyond: &Beyond) -> Result<Door, ServeError> {
 fn warn_of_network(state: &StateDir) {
     if let Ok(Some(kind)) = network_filesystem(state.path()) {
         tracing::warn!(kind, path = %state.path().display(), "the state folder is on a network file system, where SQLite is not safe");
+    }
+}
+
+/// What who looks at the server is told of its start.
+fn setup(state: &StateDir, options: &ServeOptions) -> Setup {
+    let log = SqliteLog::files(&state.database()).to_vec();
+    let archives = SqliteLog::archives(&state.database());
+    let mut kinds = vec![("log", log), ("archives", vec![archives.clone()])];
+    kinds.extend(state.kinds());
+    Setup {
+        settings: options.settings.clone(),
+        idle_timeout: options.idle_timeout,
+        state_dir: state.path().to_owned(),
+        kinds,
+        archives,
+        log_format: SqliteLog::format(),
     }
 }
 

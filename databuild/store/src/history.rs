@@ -89,6 +89,9 @@ pub trait History: Send + Sync {
     /// One attempt.
     fn attempt(&self, id: AttemptId) -> Result<Answer<Option<AttemptRow>>, StoreError>;
 
+    /// The attempts of some runs, by run and number: the first [`MAX_ROWS`].
+    fn attempts_of(&self, runs: &[RunId]) -> Result<Answer<Vec<AttemptRow>>, StoreError>;
+
     /// Milliseconds and partitions of the last successful attempts of each of `jobs`, newest first, at most `each`; a history may
     /// look at ten times as many of the job's last runs and no more. A job has all its labels, that of now first,
     /// under which it is in the answer.

@@ -33,6 +33,7 @@ macro_rules! history_contract {
         history_contract! { $subject:
             the_last_durations_are_of_successes_of_that_job,
             a_run_is_followed_from_its_lease_to_its_result,
+            attempts_of_several_runs_come_by_run_and_number,
             a_run_without_result_ends_failed_or_canceled,
             runs_are_filtered_and_paged_newest_first,
             a_run_of_a_batch_is_found_by_each_of_its_partitions,
@@ -151,6 +152,25 @@ pub(super) fn the_last_durations_are_of_successes_of_that_job<S: Subject>() {
     assert_eq!(found, expected.map(|(job, ms)| (job.to_owned(), ms)).into());
     let moved = f.history().last_durations(&[vec!["//:a", "//:b"]], 2).unwrap().value;
     assert_eq!(moved, [("//:a".to_owned(), vec![(50.0, 1), (40.0, 1)])].into());
+}
+
+pub(super) fn attempts_of_several_runs_come_by_run_and_number<S: Subject>() {
+    let failure = AttemptOutcome::Failure { permanent: false };
+    let f = filled::<S>(vec![
+        at(1, lease(3, 1, "//:a", "x")),
+        at(2, lease(1, 1, "//:a", "y")),
+        at(3, lease(2, 1, "//:a", "z")),
+        at(4, end(1, 1, failure, Some(second(5)))),
+        at(5, lease(1, 2, "//:a", "y")),
+    ]);
+    let of = |runs: &[u64]| {
+        let runs: Vec<RunId> = runs.iter().copied().map(RunId).collect();
+        let found = f.history().attempts_of(&runs).unwrap();
+        assert_eq!(found.last_seq, Seq(5));
+        found.value.into_iter().map(|row| row.id).collect::<Vec<_>>()
+    };
+    assert_eq!(of(&[3, 1, 9]), [attempt(1, 1), attempt(1, 2), attempt(3, 1)]);
+    assert_eq!(of(&[]), []);
 }
 
 pub(super) fn a_run_is_followed_from_its_lease_to_its_result<S: Subject>() {

@@ -184,6 +184,17 @@ impl History for Reader {
         })
     }
 
+    fn attempts_of(&self, runs: &[RunId]) -> Result<Answer<Vec<AttemptRow>>, StoreError> {
+        let asked = serde_json::Value::from_iter(runs.iter().map(|run| run.0)).to_string();
+        self.answer(|connection| {
+            let mut statement = connection
+                .prepare_cached(select!(attempts "WHERE run IN (SELECT value FROM json_each(?1))
+                 ORDER BY run, number LIMIT ?2"))?;
+            let rows = statement.query_map(params![asked, rows_limit(MAX_ROWS)], attempt_row)?;
+            rows.collect()
+        })
+    }
+
     fn last_durations(&self, jobs: &[Vec<&str>], each: usize) -> Result<Answer<Durations>, StoreError> {
         self.answer(|connection| {
             let mut statement = connection.prepare_cached(

@@ -16,7 +16,9 @@ pub struct Site {
     /// What a form has to send so that it counts as this page's.
     pub csrf: String,
     /// Runs under way.
-    pub live_runs: u64,
+    pub under_way: u64,
+    /// Partitions that wait.
+    pub waiting: u64,
     /// Wants that are open.
     pub open_wants: u64,
     /// Datasets of the graph.
@@ -40,6 +42,12 @@ pub enum Place {
     Plans,
     /// The graph.
     Graph,
+    /// What begins next.
+    Queue,
+    /// Attempts on an axis of time.
+    Timeline,
+    /// The server.
+    Server,
     /// None of them.
     Nowhere,
 }
@@ -213,13 +221,17 @@ impl Page {
             nav.side id="side" data-of="runs wants" aria-label="Pages" {
                 a.brand href="/" { "DataBuild" }
                 ul {
-                    (entry(Place::Now, "Now", "/", site.live_runs))
+                    (entry(Place::Now, "Now", "/", site.under_way))
                     (entry(Place::Datasets, "Datasets", "/datasets", site.datasets))
                     (entry(Place::Runs, "Runs", "/runs", 0))
                     (entry(Place::Wants, "Wants", "/wants", site.open_wants))
                     (entry(Place::Plans, "Plans", "/plans", 0))
                     li.gap aria-hidden="true" {}
                     (entry(Place::Graph, "Graph", "/graph", 0))
+                    (entry(Place::Queue, "Queue", "/queue", site.waiting))
+                    (entry(Place::Timeline, "Timeline", "/timeline", 0))
+                    li.gap aria-hidden="true" {}
+                    (entry(Place::Server, "Server", "/server", 0))
                 }
             }
         }

@@ -138,6 +138,24 @@ pub fn plan(id: &str) -> Url {
     Url::new(&format!("/plans/{id}"))
 }
 
+/// What begins next.
+#[must_use]
+pub fn queue() -> Url {
+    Url::new("/queue")
+}
+
+/// Attempts on an axis of time.
+#[must_use]
+pub fn timeline() -> Url {
+    Url::new("/timeline")
+}
+
+/// The server.
+#[must_use]
+pub fn server() -> Url {
+    Url::new("/server")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

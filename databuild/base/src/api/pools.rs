@@ -29,6 +29,9 @@ pub struct PoolRow {
     pub used: u64,
     /// By whom, oldest first.
     pub holders: Vec<PoolHolder>,
+    /// How many partitions are ready that take something of it, and have not begun.
+    #[serde(default)]
+    pub waiting: u64,
     /// Labels of jobs that need more than it has now, and wait.
     pub too_small_for: Vec<String>,
 }

@@ -1,6 +1,6 @@
 //! Schemas of what other layers declare, for the API's description of itself.
 
-use super::{BlockReason, Cancel, DatasetOrder, NodeKind, PartitionState};
+use super::{BlockReason, Cancel, DatasetOrder, NodeKind, PartitionState, Turn};
 use crate::errors::Kind;
 use crate::os::EnvValue;
 use databuild_core::word::Word;
@@ -55,6 +55,7 @@ word_schemas! {
     Kind => "ErrorKind",
     NodeKind => "NodeKind",
     PartitionState => "PartitionState",
+    Turn => "Turn",
 }
 
 impl PartialSchema for EnvValue {

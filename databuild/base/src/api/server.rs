@@ -47,6 +47,122 @@ pub struct ServerStatus {
     /// Threads that work out answers, by what these are about.
     #[serde(default)]
     pub reads: Vec<ReadLane>,
+    /// Commands that wait for their answers.
+    #[serde(default)]
+    pub commands: CommandQueue,
+    /// Bytes of memory that the server has; absent if nobody knows.
+    #[serde(default)]
+    pub resident: Option<u64>,
+    /// What keeps it up, and when it goes.
+    #[serde(default)]
+    pub idle: Idle,
+    /// Who runs attempts; absent while nobody is in sight.
+    #[serde(default)]
+    pub runner: Option<RunnerInfo>,
+    /// Versions of what it writes and reads.
+    #[serde(default)]
+    pub formats: Formats,
+}
+
+/// The queue of commands. One that is full refuses with 503.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+pub struct CommandQueue {
+    /// Commands in it.
+    pub waiting: usize,
+    /// As many as it takes.
+    pub size: usize,
+}
+
+/// What keeps the server up.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+pub struct Idle {
+    /// It ends after so many seconds without use; absent if it never does.
+    pub after_seconds: Option<u64>,
+    /// Live runs, which keep it up.
+    pub runs: usize,
+    /// Wants that are not paused, and trials; they keep it up, too.
+    pub wants: usize,
+    /// When somebody used it last, RFC 3339; absent if nobody did yet. What pages ask by themselves is no use.
+    pub used_at: Option<String>,
+    /// When it ends at the earliest, RFC 3339, if nobody uses it; absent while something keeps it up, or if it never ends.
+    pub ends_at: Option<String>,
+}
+
+/// Who runs attempts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RunnerInfo {
+    /// Process id.
+    pub pid: u32,
+    /// Program version.
+    pub version: String,
+    /// Version of what it and the server say to each other.
+    pub protocol: u32,
+}
+
+/// Versions of what the server writes and reads.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+pub struct Formats {
+    /// Of the event log.
+    pub log: u64,
+    /// Of graph files.
+    pub graph: u32,
+}
+
+/// `GET /api/v1/server/disk`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct DiskReport {
+    /// The state folder.
+    pub state_dir: String,
+    /// What is in it, by kind, most first; and the code store, which other workspaces may share.
+    pub kinds: Vec<DiskKind>,
+    /// Bytes that are free on its disk; absent if nobody knows.
+    pub free: Option<u64>,
+    /// Events of the log.
+    pub events: u64,
+    /// How many of them are in archives.
+    pub archived: u64,
+    /// How many archives there are.
+    pub archives: u64,
+    /// The last event this reflects.
+    pub seq: u64,
+}
+
+/// What files of one kind take.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct DiskKind {
+    /// `log`, `archives`, `attempts`: their logs and records; `staging`: outputs that are not published yet; `observers`,
+    /// `server_logs`, `code_store`.
+    pub kind: String,
+    /// Where.
+    pub path: String,
+    /// Bytes of the disk.
+    pub bytes: u64,
+    /// Files.
+    pub files: u64,
+    /// There are more than were looked at: the numbers are lower bounds.
+    pub more: bool,
+}
+
+/// `GET /api/v1/server/settings`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SettingList {
+    /// All settings that the server was started with, by name.
+    pub data: Vec<Setting>,
+    /// The last event.
+    pub seq: u64,
+}
+
+/// A setting.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Setting {
+    /// What files call it.
+    pub name: String,
+    /// What holds; empty if it is none.
+    pub value: String,
+    /// Where that stands: a file, a variable, a flag or `default`.
+    pub from: String,
+    /// What it means.
+    pub meaning: String,
 }
 
 /// Threads that work out answers of one kind.

@@ -41,6 +41,22 @@ words! {
     }
 }
 
+words! {
+    /// Why something has its place in the queue. The queue is in this order.
+    pub enum Turn: "turn in the queue" {
+        /// It was handed to the runner ahead, and waits there for a place.
+        HandedOut => "handed_out",
+        /// Its last attempt failed, and the next one is due.
+        Retry => "retry",
+        /// A want that is no backfill waits for it.
+        Interactive => "interactive",
+        /// A trial compares code.
+        Trial => "trial",
+        /// A backfill waits for it.
+        Backfill => "backfill",
+    }
+}
+
 /// What something waits for.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Blocker {

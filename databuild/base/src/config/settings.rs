@@ -43,6 +43,18 @@ pub struct Row {
     pub source: Source,
 }
 
+impl Row {
+    /// What holds, as people write it; empty if it is none.
+    #[must_use]
+    pub fn value(&self) -> String {
+        if self.texts.is_empty() {
+            self.key.default.to_owned()
+        } else {
+            self.texts.join(",")
+        }
+    }
+}
+
 /// What the layers say together.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {

@@ -270,6 +270,18 @@ impl StateDir {
         self.path.join("runtime_dir")
     }
 
+    /// What is in the folder, by what it is for, but for the log itself.
+    pub fn kinds(&self) -> Vec<(&'static str, Vec<PathBuf>)> {
+        let mut logs = vec![self.server_log(), self.starting_log()];
+        logs.extend((1..=PREVIOUS_LOGS).map(|n| self.previous_log(n)));
+        vec![
+            ("attempts", vec![self.spool()]),
+            ("staging", vec![self.path.join("staging")]),
+            ("observers", vec![self.observers()]),
+            ("server_logs", logs),
+        ]
+    }
+
     /// Opens an empty log for a server that is about to start. Only under `start.lock`. The log of the server that runs, if
     /// this one is refused for it, stays where it is.
     pub(super) fn fresh_log(&self) -> io::Result<File> {

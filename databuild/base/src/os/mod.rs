@@ -1,6 +1,6 @@
 //! What DataBuild's processes need of the operating system, each thing once: telling processes and boots apart, their
 //! environments, locks, bringing files to disk, reading what others left or hand over, talking where a disk may be full, having enough
-//! descriptors, usual signals, deadlines, a clock and the user.
+//! descriptors, usual signals, deadlines, what is used of disk and memory, a clock and the user.
 
 mod clock;
 mod deadline;
@@ -14,6 +14,7 @@ mod open_files;
 mod process;
 mod signals;
 mod talk;
+mod usage;
 mod user;
 
 pub use clock::now;
@@ -31,4 +32,5 @@ pub use process::{
 };
 pub use signals::{restore_signals, settle_signals};
 pub use talk::{say, Stderr};
+pub use usage::{free, resident, used, Used};
 pub use user::user;

@@ -29,5 +29,6 @@ pub use messages::sightings::{FoundFile, Sighting, Sightings};
 pub use messages::step::{AttemptSpec, Effect, Reply, Step};
 pub use queries::blocker::{self, Blocker};
 pub use queries::limits::{self, Capacity};
+pub use queries::queue;
 pub use queries::sample::{made_otherwise, maker_of, repeatable, spread};
 pub use queries::targets::repeated;

@@ -227,7 +227,7 @@ impl Executor for Fake {
 
     fn capabilities(&self) -> Arc<Capabilities> {
         let memory = MemoryLimits::Accounting { why: "it is a fake".to_owned() };
-        Arc::new(Capabilities { memory, checks: true, most_request_bytes: 1 << 20 })
+        Arc::new(Capabilities { memory, checks: true, most_request_bytes: 1 << 20, who: None })
     }
 
     fn submit(&self, attempts: &[StartSpec]) -> Result<(), Unreachable> {

@@ -6,12 +6,12 @@
 use super::weave::weave;
 use super::{
     AttemptName, Capabilities, Executor, Holdings, LogFrom, LogPart, MemoryLimits, News, NewsSink, Standing,
-    StartSpec, Stream, Text, Unreachable, Weave, Woven,
+    StartSpec, Stream, Text, Unreachable, Weave, Who, Woven,
 };
 use crate::os::{boot_id, open_left, read_left};
 use crate::publish::{self, Swept};
 use crate::runner::{
-    self, AttemptFiles, AttemptReport, AttemptState, EventSink, Found, OutputTimes, RunnerClient,
+    self, AttemptFiles, AttemptReport, AttemptState, EventSink, Found, Hello, OutputTimes, RunnerClient,
     RunnerError, RunnerEvent, MAX_REQUESTS,
 };
 use arc_swap::{ArcSwap, ArcSwapOption};
@@ -69,7 +69,12 @@ fn without_runner() -> Capabilities {
         memory: MemoryLimits::Accounting { why: "there is no runner".to_owned() },
         checks: true,
         most_request_bytes: MAX_REQUESTS,
+        who: None,
     }
+}
+
+fn who(hello: &Hello) -> Who {
+    Who { process: hello.pid, version: hello.version.clone(), protocol: hello.protocol }
 }
 
 fn standing(state: &AttemptState) -> Standing {
@@ -106,6 +111,7 @@ impl Executor for Local {
             memory: client.memory_limits(),
             checks: client.runs_checks(),
             most_request_bytes: MAX_REQUESTS,
+            who: Some(who(client.hello())),
         }));
         let hello = client.hello();
         let held = |report: &AttemptReport| (report.attempt.clone(), standing(&report.state));

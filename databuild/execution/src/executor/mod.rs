@@ -134,6 +134,19 @@ pub struct Capabilities {
     pub checks: bool,
     /// Bytes that the requests of an attempt and of its checks may have together.
     pub most_request_bytes: usize,
+    /// Who it is, for people; none while nobody is in sight, or if there is no process to name.
+    pub who: Option<Who>,
+}
+
+/// The process that an executor is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Who {
+    /// Its number.
+    pub process: u32,
+    /// Its program's version.
+    pub version: String,
+    /// Of what it and the server say to each other.
+    pub protocol: u32,
 }
 
 /// A text that an attempt was given or has written.

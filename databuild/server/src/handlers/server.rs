@@ -2,10 +2,11 @@
 
 use super::super::error::ApiError;
 use super::super::extract::Body;
-use super::super::lanes::Load;
 use super::Answer;
-use crate::api::{GcReply, GcRequest, ReadLane, ServerStatus, ShutdownRequest, SlotsRequest, Stats};
-use crate::app::{garbage, server};
+use crate::api::{
+    DiskReport, GcReply, GcRequest, ServerStatus, SettingList, ShutdownRequest, SlotsRequest, Stats,
+};
+use crate::app::{disk, garbage, server};
 use crate::state::App;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -19,6 +20,8 @@ use utoipa_axum::routes;
 pub(crate) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(status))
+        .routes(routes!(disk_use))
+        .routes(routes!(settings))
         .routes(routes!(stats))
         .routes(routes!(set_slots))
         .routes(routes!(shutdown))
@@ -104,12 +107,34 @@ async fn ready(State(app): State<App>) -> Result<&'static str, ApiError> {
     )
 )]
 async fn status(app: App) -> Answer<ServerStatus> {
-    let lane = |(name, load): (&str, Load)| {
-        let Load { size, in_use, waiting } = load;
-        ReadLane { name: name.to_owned(), size, in_use, waiting }
-    };
-    let reads = app.lanes.loads().map(lane).into();
-    Ok(Json(ServerStatus { reads, ..server::status(&app).await? }))
+    Ok(Json(app.status().await?))
+}
+
+/// What is in the state folder, how much of the disk it takes, and how much is free.
+///
+/// `bytes` are those of the disk. The code store is the user's, and may have the code of other workspaces. Of each kind, 50,000 files are
+/// looked at; `more` says that there are others.
+#[utoipa::path(
+    get,
+    path = "/server/disk",
+    tag = "Server",
+    operation_id = "server_disk",
+    responses((status = 200, body = DiskReport), (status = "default", description = "query_too_slow"))
+)]
+async fn disk_use(app: App) -> Answer<DiskReport> {
+    Ok(Json(disk::report(&app).await?))
+}
+
+/// The settings that the server was started with, and where each value comes from.
+#[utoipa::path(
+    get,
+    path = "/server/settings",
+    tag = "Server",
+    operation_id = "server_settings",
+    responses((status = 200, body = SettingList))
+)]
+async fn settings(app: App) -> Json<SettingList> {
+    Json(server::settings(&app))
 }
 
 /// How many runs, wants and partitions there are, by state.

@@ -16,11 +16,14 @@ mod graph;
 mod live;
 mod now;
 mod plans;
+mod queue;
 mod routes;
 mod run_log;
 mod runs;
+mod server;
 #[cfg(test)]
 mod tests;
+mod timeline;
 mod viewer;
 mod wants;
 

@@ -1,7 +1,7 @@
 //! All routes of pages.
 
 use super::answer::guarded;
-use super::{datasets, files, graph, live, now, plans, runs, wants};
+use super::{datasets, files, graph, live, now, plans, queue, runs, server, timeline, wants};
 use crate::state::App;
 use axum::middleware::map_response;
 use axum::Router;
@@ -15,7 +15,10 @@ pub(crate) fn routes() -> Router<App> {
         .merge(live::routes())
         .merge(now::routes())
         .merge(plans::routes())
+        .merge(queue::routes())
         .merge(runs::routes())
+        .merge(server::routes())
+        .merge(timeline::routes())
         .merge(wants::routes())
         .layer(map_response(guarded))
 }

@@ -111,7 +111,7 @@ impl Got {
 }
 
 /// Pages of the graph of tests, with what each must show.
-const PAGES: [(&str, &str); 17] = [
+const PAGES: [(&str, &str); 21] = [
     ("/", "<h1>Now</h1>"),
     ("/datasets", "<b>2 datasets</b>"),
     ("/datasets?q=cust", "/datasets/customer"),
@@ -128,6 +128,10 @@ const PAGES: [(&str, &str); 17] = [
     ("/runs", "There is no such run."),
     ("/wants", "There is no such want."),
     ("/plans", "No plan is kept."),
+    ("/queue", "Nothing is running, and nothing waits."),
+    ("/server", "up for <b>"),
+    ("/timeline", "No run was under way then."),
+    ("/timeline?from=2024-01-01T00:00:00Z&until=2024-01-02T00:00:00Z", "2024-01-02T00:00:00Z"),
     ("/partitions?ref=daily/city=oslo", "/partition?ref=daily/city=oslo/date=2024-01-01"),
 ];
 
@@ -370,6 +374,8 @@ fn errors_are_pages_for_people_and_json_for_programs() {
         ("/datasets/daily?x=zone", 422, "unknown_dimension"),
         ("/graph?around=nope", 422, "unknown_dataset"),
         ("/partitions", 422, "no_reference"),
+        ("/timeline?from=yesterday", 422, "bad_time"),
+        ("/timeline?want=w9", 404, "want_not_found"),
     ] {
         let page = bench.get(target);
         assert_eq!(page.status, status, "{target}: {}", page.body);
@@ -428,6 +434,59 @@ fn a_want_is_asked_about_before_it_is_changed_and_who_did_it_is_known() {
     assert!(bench.get("/wants/w1").body.contains("is paused"));
     bench.post("/wants/w1", Some(&own), &format!("csrf={csrf}&action=cancel"));
     assert!(bench.get("/wants/w1").body.contains("was canceled"));
+}
+
+#[test]
+fn the_queue_says_what_is_next_and_all_pages_count_it_alike() {
+    let bench = Bench::new();
+    let own = bench.own();
+    let csrf = bench.csrf("/plans");
+    bench.post(
+        "/plans",
+        Some(&own),
+        &format!("csrf={csrf}&targets=daily/city=oslo/date=2024-01-01..2024-01-05"),
+    );
+    bench.post("/plans/p1", Some(&own), &format!("csrf={csrf}&class=backfill"));
+    let state = std::sync::Arc::clone(&bench.app.backend.engine.snapshot().state);
+    let begun = databuild_core::decide::blocker::under_way(&state, 2).len();
+    let waiting = databuild_core::decide::queue::waiting(&state, 2);
+    assert_eq!(begun as u64 + waiting, 5, "each partition is one or the other");
+    let (queue, now) = (bench.get("/queue").body, bench.get("/").body);
+    assert!(queue.contains("backfill, newest first") || waiting == 0, "{queue}");
+    for page in [queue, now] {
+        for (name, count) in [("Now", begun as u64), ("Queue", waiting)] {
+            let counted = format!("<span>{name}</span><span>{count}</span>");
+            let none = format!("<span>{name}</span></a>");
+            assert!(page.contains(if count > 0 { &counted } else { &none }), "{name} {count}: {page}");
+        }
+        let running = format!("{begun} run{} on ", if begun == 1 { "" } else { "s" });
+        assert!(
+            page.contains(&running) && page.contains(&format!("{waiting} partition")),
+            "{running}: {page}"
+        );
+    }
+}
+
+#[test]
+fn the_server_tells_no_secret_and_looks_at_its_disk_only_where_that_is_shown() {
+    let bench = Bench::new();
+    let made = bench.runtime.block_on(crate::app::tokens::create(
+        &bench.app,
+        crate::api::CreateToken {
+            name: "dashboard".to_owned(),
+            scopes: vec!["read".to_owned()],
+            datasets: Vec::new(),
+            expires_seconds: None,
+        },
+    ));
+    let token = made.unwrap_or_else(|_| panic!("made")).token;
+    let page = bench.get("/server").body;
+    assert!(page.contains("dashboard") && page.contains("id=\"disk\""), "{page}");
+    for secret in [token.clone(), crate::app::tokens::hash_of(&token)] {
+        assert!(!page.contains(&secret));
+    }
+    let part = bench.get("/server?part=program%20lead").body;
+    assert!(part.contains("id=\"program\"") && !part.contains("id=\"disk\""), "{part}");
 }
 
 #[test]

@@ -5,6 +5,8 @@ use crate::state::App;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::response::{Html, IntoResponse, Response};
+use databuild_core::decide::blocker::under_way;
+use databuild_core::decide::queue;
 use databuild_ui::layout::{Page, Site};
 use jiff::Timestamp;
 use std::convert::Infallible;
@@ -32,7 +34,8 @@ impl FromRequestParts<App> for Viewer {
                 workspace: engine.workspace().display().to_string(),
                 graph: followed.map(|registered| registered.id.to_string()),
                 csrf: session.map(|session| session.csrf.clone()).unwrap_or_default(),
-                live_runs: state.runs().len() as u64,
+                under_way: under_way(state, snapshot.slots).len() as u64,
+                waiting: queue::waiting(state, snapshot.slots),
                 open_wants: state.wants().len() as u64,
                 datasets: followed.map_or(0, |registered| registered.graph.datasets().len() as u64),
                 seq: state.seq().0,
@@ -50,6 +53,11 @@ fn asked_parts(query: &str) -> Option<String> {
 }
 
 impl Viewer {
+    /// Whether a part of the page is asked for, which whoever makes the page may leave out else.
+    pub(super) fn asks_for(&self, part: &str) -> bool {
+        self.parts.as_ref().is_none_or(|names| names.split(' ').any(|name| name == part))
+    }
+
     /// A page, or those parts of it that were asked for.
     pub(super) fn shown(&self, page: &Page) -> Response {
         let markup = match &self.parts {

@@ -1,5 +1,6 @@
 //! `config`: each setting, and where its value comes from.
 
+use crate::api::Setting;
 use crate::cli::connect;
 use crate::cli::error::CliError;
 use crate::cli::shared_args::GlobalArgs;
@@ -25,15 +26,6 @@ struct Config {
     data: Vec<Setting>,
 }
 
-#[derive(Debug, Serialize)]
-struct Setting {
-    name: &'static str,
-    value: String,
-    /// A file, a variable, a flag or `default`.
-    from: String,
-    meaning: &'static str,
-}
-
 /// Runs it.
 ///
 /// # Errors
@@ -45,7 +37,7 @@ pub fn run(global: &GlobalArgs, args: &ConfigArgs) -> Result<u8, CliError> {
         if global.json {
             output::json(&setting(row))?;
         } else {
-            output::line(&value(row));
+            output::line(&row.value());
         }
         return Ok(exit_code::OK);
     }
@@ -57,7 +49,7 @@ pub fn run(global: &GlobalArgs, args: &ConfigArgs) -> Result<u8, CliError> {
     }
     let cells = |setting: &Setting| {
         let value = if setting.value.is_empty() { "-" } else { &setting.value };
-        vec![setting.name.to_owned(), value.to_owned(), setting.from.clone(), setting.meaning.to_owned()]
+        vec![setting.name.clone(), value.to_owned(), setting.from.clone(), setting.meaning.clone()]
     };
     let mut table = output::Table::new(&["SETTING", "VALUE", "FROM", "MEANING"]);
     for setting in &config.data {
@@ -67,16 +59,14 @@ pub fn run(global: &GlobalArgs, args: &ConfigArgs) -> Result<u8, CliError> {
     Ok(exit_code::OK)
 }
 
-fn setting(row: &Row) -> Setting {
+/// A setting as people and programs are told of it.
+pub(super) fn setting(row: &Row) -> Setting {
     let Row { key, source, .. } = row;
-    Setting { name: key.name, value: value(row), from: source.to_string(), meaning: key.meaning }
-}
-
-fn value(row: &Row) -> String {
-    if row.texts.is_empty() {
-        row.key.default.to_owned()
-    } else {
-        row.texts.join(",")
+    Setting {
+        name: key.name.to_owned(),
+        value: row.value(),
+        from: source.to_string(),
+        meaning: key.meaning.to_owned(),
     }
 }
 

@@ -1,5 +1,6 @@
 //! `serve` and `runner`: the long-lived processes.
 
+use crate::cli::commands::config::setting;
 use crate::cli::connect;
 use crate::cli::error::CliError;
 use crate::cli::exit_code;
@@ -98,6 +99,7 @@ pub fn run(global: &GlobalArgs, args: &ServeArgs) -> Result<u8, CliError> {
         .with_filter(logged);
     tracing_subscriber::registry().with(lines).init();
     let options = ServeOptions {
+        settings: settings.rows().iter().map(setting).collect(),
         host: settings.host,
         port: settings.port,
         idle_timeout: settings.idle_timeout,

@@ -130,6 +130,11 @@ impl History for MemoryLog {
         self.answer(self.lists()?.attempts.remove(&id))
     }
 
+    fn attempts_of(&self, runs: &[RunId]) -> Result<Answer<Vec<AttemptRow>>, StoreError> {
+        let asked = self.lists()?.attempts.into_values().filter(|attempt| runs.contains(&attempt.id.run));
+        self.answer(asked.take(MAX_ROWS).collect())
+    }
+
     fn last_durations(&self, jobs: &[Vec<&str>], each: usize) -> Result<Answer<Durations>, StoreError> {
         let Lists { runs, attempts, .. } = self.lists()?;
         let mut found = Durations::new();

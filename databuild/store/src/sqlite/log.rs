@@ -16,7 +16,9 @@ use super::failure::failure;
 use super::open::{has_older_format, into_main_file, open_writer, projections_version, raise_format, SYNCED};
 use super::position::{position, set_position};
 use super::read::{blob, last_seq};
-use super::schema::{ARCHIVED, MOVING_TABLES, PROJECTED_TABLES, PROJECTIONS, PROJECTIONS_VERSION, PURGED};
+use super::schema::{
+    ARCHIVED, FORMAT, MOVING_TABLES, PROJECTED_TABLES, PROJECTIONS, PROJECTIONS_VERSION, PURGED,
+};
 use super::stage::Stage;
 use super::sums::{keep_sum, sum, sum_of};
 use databuild_core::digest::sha256_hex;
@@ -92,6 +94,18 @@ impl SqliteLog {
     #[must_use]
     pub fn files(path: &Path) -> [PathBuf; 2] {
         [path.to_owned(), beside(path, "-wal")]
+    }
+
+    /// The folder of the archives of the log at `path`.
+    #[must_use]
+    pub fn archives(path: &Path) -> PathBuf {
+        Archives::of(path).folder().to_owned()
+    }
+
+    /// The newest format of a log that this program writes.
+    #[must_use]
+    pub fn format() -> u64 {
+        FORMAT.unsigned_abs()
     }
 
     /// Makes the history lists again from the events, archived ones among them, in one transaction. Rows that

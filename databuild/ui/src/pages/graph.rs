@@ -3,7 +3,7 @@
 use crate::api::{DatasetDetail, DrawingQuery, DrawingView, DrawnNode, EdgeSaid, NodeKind};
 use crate::layout::{card, heading, Page, Place, Width};
 use crate::links::{self, Url};
-use crate::parts::bar::{in_words, shares_of};
+use crate::parts::bar::{asked_for, in_words, shares_of};
 use crate::parts::drawing::{drawing, in_order, look, look_said, name, neighbors};
 use crate::parts::form::{choice, filter, text};
 use crate::parts::reference::{breakable, dataset, job, many};
@@ -294,14 +294,14 @@ fn row(node: &DrawnNode, shown: &Shown, from: &Markup, to: &Markup) -> Markup {
 
 /// How many partitions are in which state; of a dataset, each number leads to its list.
 fn states(node: &DrawnNode) -> Markup {
-    let shares = shares_of(&node.states.unwrap_or_default());
+    let shares = shares_of(&node.states.unwrap_or_default(), node.kind == NodeKind::External);
     if node.kind == NodeKind::Package {
         return html! { (in_words(&shares)) };
     }
     html! {
         @for (at, share) in shares.iter().filter(|share| share.count > 0).enumerate() {
             @if at > 0 { ", " }
-            a href=(links::partitions(&node.name).with("state", share.word)) { (number(share.count)) " " (said(share.word)) }
+            a href=(links::partitions(&node.name).with("state", asked_for(share.word))) { (number(share.count)) " " (said(share.word)) }
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What goes on: what runs, what waits and why, what failed since somebody looked last, what is late.
 
-use crate::api::{FailedRuns, LiveRun, Now, OpenWant, Progress, Waiting};
+use crate::api::{FailedRuns, LiveRun, MachineRow, Now, OpenWant, Progress, Waiting};
 use crate::layout::{card, heading, Page, Place, Width};
 use crate::links::{self, Url};
 use crate::parts::bar::{bar, Share};
@@ -22,7 +22,7 @@ pub fn page(answer: &Now, seen: bool, csrf: &str, now: Timestamp) -> Page {
         wide_or_full(answer.late_total),
         &["runs"],
         &running_heading(answer),
-        &running(answer, now),
+        &running(&answer.running, answer.running_total, now),
     ));
     if answer.late_total > 0 {
         let much = number(answer.late_total);
@@ -38,8 +38,8 @@ pub fn page(answer: &Now, seen: bool, csrf: &str, now: Timestamp) -> Page {
         "waiting",
         Width::Wide,
         &["runs", "wants"],
-        &heading("Waiting", &many(answer.waiting_total, "partition"), &[]),
-        &waiting(answer),
+        &heading("Waiting", &many(answer.waiting_total, "partition"), &[("Queue", links::queue())]),
+        &waiting(&answer.waiting),
     ));
     let more = [("All wants", links::wants())];
     let much = format!("{} open", number(answer.wants_total));
@@ -105,19 +105,23 @@ fn at_least(answer: &Now) -> &'static str {
 }
 
 fn running_heading(answer: &Now) -> Markup {
-    let places = answer.machine.iter().find(|row| row.name == "places");
-    let much = match places {
-        Some(row) if row.queued > 0 => {
-            format!("{} of {} places, {} more handed out", row.used, row.size, row.queued)
-        }
-        Some(row) => format!("{} of {} places", row.used, row.size),
-        None => number(answer.running_total),
-    };
+    let much = on_places(answer.running_total, &answer.machine);
     heading("Running", &much, &[("All runs", links::runs())])
 }
 
-fn running(answer: &Now, now: Timestamp) -> Markup {
-    if answer.running.is_empty() {
+/// How many runs are under way, and how much room there is. What is handed out and waits for a place is not among them.
+pub(super) fn on_places(running: u64, machine: &[MachineRow]) -> String {
+    match machine.iter().find(|row| row.name == "places") {
+        Some(row) => {
+            format!("{} on {} of {}", many(running, "run"), number(row.used), many(row.size, "place"))
+        }
+        None => many(running, "run"),
+    }
+}
+
+/// Runs that are under way.
+pub(super) fn running(rows: &[LiveRun], total: u64, now: Timestamp) -> Markup {
+    if rows.is_empty() {
         return html! { p.note { "No run is under way." } };
     }
     let columns = [
@@ -127,10 +131,10 @@ fn running(answer: &Now, now: Timestamp) -> Markup {
         column("For", "opt"),
         column("Time", "num"),
     ];
-    let rows = html! {
-        @for row in &answer.running { (running_row(row, now)) }
+    let listed = html! {
+        @for row in rows { (running_row(row, now)) }
     };
-    html! { (table(&columns, &rows)) (rest(answer.running.len(), answer.running_total, "run", &links::runs())) }
+    html! { (table(&columns, &listed)) (rest(rows.len(), total, "run", &links::runs().with("state", "running"))) }
 }
 
 fn running_row(row: &LiveRun, now: Timestamp) -> Markup {
@@ -151,13 +155,13 @@ pub(super) fn rest(shown: usize, total: u64, what: &str, url: &Url) -> Markup {
     html! { @if more > 0 { p.note.line { a href=(url) { (many(more, what)) " more" } } } }
 }
 
-fn waiting(answer: &Now) -> Markup {
-    if answer.waiting.is_empty() {
+/// Work that waits.
+pub(super) fn waiting(rows: &[Waiting]) -> Markup {
+    if rows.is_empty() {
         return html! { p.note { "Nothing waits." } };
     }
     let columns = [column("What", ""), column("Partitions", "num"), column("Because", "")];
-    let rows = html! { @for row in &answer.waiting { (waiting_row(row)) } };
-    table(&columns, &rows)
+    table(&columns, &html! { @for row in rows { (waiting_row(row)) } })
 }
 
 fn waiting_row(row: &Waiting) -> Markup {
@@ -171,7 +175,7 @@ fn waiting_row(row: &Waiting) -> Markup {
 }
 
 /// A message without how much is ready, which stands beside it.
-fn without_count(message: &str) -> &str {
+pub(super) fn without_count(message: &str) -> &str {
     match message.rsplit_once("; ") {
         Some((rest, last)) if last.ends_with(" ready") => rest,
         _ => message,

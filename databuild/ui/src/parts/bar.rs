@@ -15,24 +15,45 @@ pub struct Share<'a> {
     pub count: u64,
 }
 
+/// What nobody knows to be there of external data: it is missing only for those who ask for it now.
+const UNSEEN: &str = "unseen";
+
+/// The state that a share is asked for by, in lists.
+#[must_use]
+pub fn asked_for(word: &str) -> &str {
+    if word == UNSEEN {
+        "missing"
+    } else {
+        word
+    }
+}
+
+/// A state of a partition as people read it: of external data it is not known before somebody looks.
+#[must_use]
+pub fn state_said(word: &str, external: bool) -> String {
+    said(if external && word == "missing" { UNSEEN } else { word })
+}
+
 /// The states of a dataset's partitions, in the order in which bars show them.
 #[must_use]
 pub fn shares(summary: &DatasetSummary) -> [Share<'static>; 7] {
     let DatasetSummary { total, current, behind, missing, stale, building, failed, left_out, .. } = *summary;
-    shares_of(&StateCounts { total, current, behind, missing, stale, building, failed, left_out })
+    let counts = StateCounts { total, current, behind, missing, stale, building, failed, left_out };
+    shares_of(&counts, summary.external)
 }
 
-/// The same, of partitions of several.
+/// The same, of partitions of several; `external` if all of them come from elsewhere.
 #[must_use]
-pub fn shares_of(counts: &StateCounts) -> [Share<'static>; 7] {
+pub fn shares_of(counts: &StateCounts, external: bool) -> [Share<'static>; 7] {
     let share = |word, count| Share { word, count };
+    let missing = if external { UNSEEN } else { "missing" };
     [
         share("current", counts.current),
         share("behind", counts.behind),
         share("stale", counts.stale),
         share("failed", counts.failed),
         share("building", counts.building),
-        share("missing", counts.missing),
+        share(missing, counts.missing),
         share("left_out", counts.left_out),
     ]
 }
@@ -89,6 +110,18 @@ pub fn bar(shares: &[Share<'_>], class: &str) -> Markup {
     }
 }
 
+/// How much of something is used. `said` says the same in words.
+#[must_use]
+pub fn meter(used: u64, size: u64, said: &str) -> Markup {
+    let width = if size == 0 { 0.0 } else { used.min(size) as f64 / size as f64 * 100.0 };
+    let class = if size > 0 && used >= size { "f-full" } else { "f-run" };
+    html! {
+        svg class="bar" viewBox="0 0 100 6" preserveAspectRatio="none" role="img" aria-label=(said) {
+            @if used > 0 { rect class=(class) width=(format!("{:.2}", width.max(0.8))) height="6" {} }
+        }
+    }
+}
+
 /// What the bar shows, in words. Each number leads to its list; states of which there are none are left out.
 #[must_use]
 pub fn legend(shares: &[Share<'_>], link: impl Fn(&str) -> Option<Url>) -> Markup {
@@ -118,5 +151,35 @@ mod tests {
         assert!(svg.contains("aria-label=\"1,000,000 up to date, 1 failed\""), "{svg}");
         assert!(svg.contains("class=\"f-bad\" x=\"99.21\" width=\"0.79\""), "{svg}");
         assert!(bar(&[], "").into_string().contains("aria-label=\"\""));
+    }
+
+    #[test]
+    fn external_data_that_nobody_saw_is_not_said_to_be_missing() {
+        let mut summary = DatasetSummary {
+            dataset: "raw".to_owned(),
+            owner: None,
+            external: true,
+            dims: Vec::new(),
+            total: 9,
+            current: 0,
+            behind: 0,
+            missing: 9,
+            stale: 0,
+            building: 0,
+            failed: 0,
+            left_out: 0,
+        };
+        let said = |summary: &DatasetSummary| {
+            let link = |word: &str| Some(Url::new("/partitions").with("state", asked_for(word)));
+            legend(&shares(summary), link).into_string()
+        };
+        let outside = said(&summary);
+        assert!(outside.contains("not looked at yet 9") && outside.contains("state=missing"), "{outside}");
+        summary.external = false;
+        assert!(said(&summary).contains("missing 9"));
+        assert_eq!(
+            (state_said("missing", true), state_said("stale", true)),
+            ("not looked at yet".into(), "stale".into())
+        );
     }
 }

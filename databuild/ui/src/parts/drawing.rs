@@ -133,7 +133,7 @@ fn drawn(node: &DrawnNode, middle: bool, link: &Url, from: &str, to: &str) -> Ma
     let (x, y) = corner(node.layer, node.place);
     let states = node.states.unwrap_or_default();
     let look = look(&states);
-    let shares = shares_of(&states);
+    let shares = shares_of(&states, node.kind == NodeKind::External);
     let what = match node.kind {
         NodeKind::Package => many(node.datasets, "dataset"),
         NodeKind::Dataset | NodeKind::External => number(states.total),

@@ -11,3 +11,4 @@ pub mod reference;
 pub mod state;
 pub mod table;
 pub mod time;
+pub mod timeline;

@@ -38,18 +38,18 @@ impl Look {
     #[must_use]
     pub fn of(word: &str) -> Look {
         match word {
-            "current" | "completed" | "satisfied" | "success" | "passed" | "equal" => Look::Ok,
+            "current" | "completed" | "satisfied" | "success" | "passed" | "equal" | "good" => Look::Ok,
             "behind" => Look::Behind,
             "empty" => Look::Empty,
             "stale" | "differs" | "inputs_moved" => Look::Stale,
-            "missing" => Look::Missing,
+            "missing" | "unseen" => Look::Missing,
             "building" | "running" | "publishing" => Look::Running,
             "failed" | "failure" | "permanent_failure" | "timeout" | "out_of_memory" | "lost" | "error" => {
                 Look::Bad
             }
             "retry_wait" | "backoff" => Look::Retry,
             "paused" | "suspended" | "missing_input" => Look::Paused,
-            "canceled" | "canceling" | "expired" => Look::Canceled,
+            "canceled" | "canceling" | "expired" | "revoked" => Look::Canceled,
             "left_out" => Look::Out,
             "late" => Look::Late,
             _ => Look::Waiting,
@@ -103,6 +103,7 @@ pub fn said(word: &str) -> String {
         "current" => "up to date".to_owned(),
         "retry_wait" => "waiting to retry".to_owned(),
         "leased" => "handed out".to_owned(),
+        "unseen" => "not looked at yet".to_owned(),
         other => other.replace('_', " "),
     }
 }

@@ -364,6 +364,14 @@ fn holders(state: &State, slots: usize) -> Vec<RunId> {
     running.into_iter().chain(in_phase(Phase::Leased).take(free)).collect()
 }
 
+/// The runs that are under way: their processes run or are about to, or their outputs are being published. What was handed out
+/// ahead and waits at the executor for a place is not among them, nor is what waits to be tried again.
+#[must_use]
+pub fn under_way(state: &State, slots: usize) -> BTreeSet<RunId> {
+    let publishing = state.runs().values().filter(|run| run.phase == Phase::Publishing).map(|run| run.id);
+    holders(state, slots).into_iter().chain(publishing).collect()
+}
+
 /// Whether a run that was handed out can begin at once.
 fn gets_a_place(state: &State, slots: usize, run: &Run) -> bool {
     holders(state, slots).contains(&run.id)

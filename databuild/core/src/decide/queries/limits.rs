@@ -102,9 +102,27 @@ pub(crate) struct Gate<'s> {
     headed: bool,
     /// The next instant at which time alone lets something begin.
     wake: Option<Timestamp>,
+    /// It lets everything through, at most so many runs at a time: who asks in which order work is looked at, whatever it lacks.
+    open: Option<usize>,
 }
 
 impl<'s> Gate<'s> {
+    /// A gate that lets everything through, at most `most` runs at a time.
+    pub(crate) fn open(state: &'s State, now: Timestamp, most: usize) -> Gate<'s> {
+        let capacity = Capacity { slots: usize::MAX, memory: None };
+        Gate {
+            state,
+            capacity,
+            now,
+            ahead: 0,
+            used: BTreeMap::new(),
+            begun: BTreeMap::new(),
+            headed: false,
+            wake: None,
+            open: Some(most),
+        }
+    }
+
     /// Before anything that waits was looked at.
     pub(crate) fn new(state: &'s State, capacity: Capacity, now: Timestamp) -> Gate<'s> {
         let mut used: BTreeMap<&Resource, u64> = BTreeMap::new();
@@ -119,7 +137,7 @@ impl<'s> Gate<'s> {
         // The runner counts attempts, not places: what is queued there would start beside a run that takes several.
         let ahead = if wide { 0 } else { ahead(state, capacity.slots) as u64 };
         let begun = BTreeMap::new();
-        Gate { state, capacity, now, ahead, used, begun, headed: false, wake: None }
+        Gate { state, capacity, now, ahead, used, begun, headed: false, wake: None, open: None }
     }
 
     /// Whether all places are taken, so that nothing can begin whatever it is.
@@ -138,6 +156,9 @@ impl<'s> Gate<'s> {
     /// How many runs of a job may begin now. If none may, what they lack is set aside for them, or the time
     /// is noted from which they may.
     pub(crate) fn admit(&mut self, job: &'s Job) -> usize {
+        if let Some(most) = self.open {
+            return most;
+        }
         let fit = job.takes.iter().map(|(resource, amount)| self.room(resource, *amount)).min();
         let fit = fit.unwrap_or(u64::MAX);
         if fit == 0 {
@@ -273,6 +294,8 @@ pub struct PoolUse {
     pub declared: u32,
     /// Live runs that hold some, with how many.
     pub holders: Vec<(RunId, u64)>,
+    /// Partitions that are ready, and of which a run takes some.
+    pub waiting: u64,
     /// Labels of jobs that need more than it has now.
     pub too_small_for: Vec<String>,
 }
@@ -292,6 +315,11 @@ pub fn pools(state: &State, capacity: Capacity) -> Vec<PoolUse> {
             slots,
             declared: pool.slots,
             holders: holders(state, capacity, &resource).collect(),
+            waiting: graph
+                .jobs()
+                .filter(|(_, job)| job.takes.iter().any(|(other, _)| *other == resource))
+                .map(|(ix, _)| state.work(ix).ready.len())
+                .sum(),
             too_small_for: graph
                 .jobs()
                 .filter(|(_, job)| needs(job))

@@ -6,6 +6,7 @@ pub mod blocker;
 pub mod lack;
 pub mod limits;
 pub(crate) mod needed;
+pub mod queue;
 pub(crate) mod ready;
 pub(crate) mod sample;
 pub(crate) mod targets;

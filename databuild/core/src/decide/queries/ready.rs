@@ -18,17 +18,40 @@ pub(crate) enum Ready {
     Arm(ArmId),
 }
 
-/// The next that may begin. Trials go after what somebody waits for and before history.
+/// Whose turn it is to begin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Turn {
+    /// Work of wants of a class.
+    Of(PriorityClass),
+    /// Arms of trials.
+    Trials,
+}
+
+/// All turns, in their order: trials go after what somebody waits for and before history.
+pub(crate) const TURNS: [Turn; 3] =
+    [Turn::Of(PriorityClass::Interactive), Turn::Trials, Turn::Of(PriorityClass::Backfill)];
+
+/// The next that may begin.
 pub(crate) fn next_ready<'s>(state: &'s State, gate: &mut Gate<'s>, but: &Held) -> Option<Ready> {
     let mut closed = HashSet::new();
-    if let Some((job, runs)) = next_work(state, gate, PriorityClass::Interactive, &mut closed, but) {
-        return Some(Ready::Work(job, runs));
+    TURNS.into_iter().find_map(|turn| next_of(turn, state, gate, &mut closed, but))
+}
+
+/// The next of one turn.
+pub(crate) fn next_of<'s>(
+    turn: Turn,
+    state: &'s State,
+    gate: &mut Gate<'s>,
+    closed: &mut HashSet<JobIx>,
+    but: &Held,
+) -> Option<Ready> {
+    match turn {
+        Turn::Of(class) => {
+            let (job, runs) = next_work(state, gate, class, closed, but)?;
+            Some(Ready::Work(job, runs))
+        }
+        Turn::Trials => next_arm(state, gate).map(Ready::Arm),
     }
-    if let Some(arm) = next_arm(state, gate) {
-        return Some(Ready::Arm(arm));
-    }
-    let (job, runs) = next_work(state, gate, PriorityClass::Backfill, &mut closed, but)?;
-    Some(Ready::Work(job, runs))
 }
 
 /// The next ready work of wants of a class that may begin, as runs: by age of the want, then what is furthest
