@@ -11,6 +11,7 @@ use crate::state::App;
 use axum::extract::Path;
 use axum::routing::get;
 use axum::Router;
+use databuild_core::reference::dataset_of;
 use databuild_core::word::Word as _;
 use databuild_ui::links;
 use databuild_ui::pages;
@@ -138,7 +139,12 @@ async fn of_reference(app: App, viewer: Viewer, Query(query): Query<ReferenceQue
     };
     let rows = partitions::list(&app, query.clone()).await?;
     let states: Vec<&str> = PartitionState::ALL.iter().map(|state| state.word()).collect();
-    Ok(viewer.shown(&pages::partitions::page(&rows, &query, &states)))
+    let snapshot = app.backend.engine.snapshot();
+    let graph = snapshot.state.followed().map(|registered| &registered.graph);
+    let name = query.reference.as_deref().map_or("", dataset_of);
+    let external =
+        graph.and_then(|graph| Some(graph.dataset(graph.dataset_named(name)?).external)).unwrap_or_default();
+    Ok(viewer.shown(&pages::partitions::page(&rows, &query, &states, external)))
 }
 
 async fn partition(app: App, viewer: Viewer, Query(query): Query<ReferenceQuery>) -> Answer {

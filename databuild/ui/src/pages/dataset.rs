@@ -6,11 +6,11 @@ use crate::api::{
 };
 use crate::layout::{card, heading, Page, Part, Place, Width};
 use crate::links::{self, Url};
-use crate::parts::bar::{bar, legend, shares};
+use crate::parts::bar::{asked_for, bar, legend, shares, state_said};
 use crate::parts::form::act;
 use crate::parts::heatmap::heatmap;
 use crate::parts::reference::{dataset, digest, job, many, partitions, run};
-use crate::parts::state::{chip, said};
+use crate::parts::state::{chip, labeled, said, Look};
 use crate::parts::table::{column, table};
 use crate::parts::time::ago;
 use databuild_core::amounts::number;
@@ -128,7 +128,7 @@ pub fn page(shown: &Dataset<'_>, csrf: &str, now: Timestamp) -> Page {
 fn lead(detail: &DatasetDetail) -> Markup {
     let summary = &detail.summary;
     let shares = shares(summary);
-    let list = |state: &str| Some(links::partitions(&summary.dataset).with("state", state));
+    let list = |state: &str| Some(links::partitions(&summary.dataset).with("state", asked_for(state)));
     let rest: Vec<String> = shares[1..]
         .iter()
         .filter(|share| share.count > 0)
@@ -138,7 +138,7 @@ fn lead(detail: &DatasetDetail) -> Markup {
         h1 { span.m { (summary.dataset) } }
         p.say {
             @if summary.total == 0 { "It has no partitions yet." }
-            @else { b { (number(summary.current)) " of " (number(summary.total)) } " partitions are up to date" @if !rest.is_empty() { "; " (rest.join(", ")) } "." }
+            @else { b { (number(summary.current)) " of " (number(summary.total)) } @if summary.external { " partitions were seen" } @else { " partitions are up to date" } @if !rest.is_empty() { "; " (rest.join(", ")) } "." }
             @if summary.external { " It is external: DataBuild looks at it and does not build it." }
         }
         div.stand { (bar(&shares, "big")) (legend(&shares, list)) }
@@ -235,7 +235,7 @@ fn selection(shown: &Dataset<'_>, reference: &str, standing: &StandingSaid, csrf
     let rows = html! {
         @for group in &standing.groups {
             tr {
-                td.fit { (chip(&group.state)) }
+                td.fit { (labeled(Look::of(&group.state), &state_said(&group.state, shown.detail.summary.external))) }
                 td.num { a href=(links::partitions(reference).with("state", &group.state)) { (number(group.count)) } }
                 td.soft { @if let Some(reason) = &group.reason { (reason.replace('_', " ")) } }
                 td.opt { @for (at, text) in group.partitions.iter().take(3).enumerate() { @if at > 0 { br; } (partitions(text, if group.count == 1 { 1 } else { 2 })) } }

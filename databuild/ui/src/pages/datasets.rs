@@ -3,7 +3,7 @@
 use crate::api::DatasetSummary;
 use crate::layout::{card, heading, Page, Place, Width};
 use crate::links::{self, Url};
-use crate::parts::bar::{bar, legend, shares};
+use crate::parts::bar::{asked_for, bar, legend, shares};
 use crate::parts::form::{choice, filter, text};
 use crate::parts::reference::{breakable, counted, many};
 use crate::parts::state::said;
@@ -53,7 +53,7 @@ impl Shown {
 /// How many partitions of a dataset are in a state.
 #[must_use]
 pub fn count_of(row: &DatasetSummary, state: &str) -> u64 {
-    shares(row).iter().find(|share| share.word == state).map_or(0, |share| share.count)
+    shares(row).iter().find(|share| asked_for(share.word) == state).map_or(0, |share| share.count)
 }
 
 /// The page.
@@ -114,9 +114,9 @@ fn rows(picked: &[&DatasetSummary], shown: &Shown) -> Markup {
 
 fn line(row: &DatasetSummary) -> Markup {
     let shares = shares(row);
-    let list = |state: &str| Some(links::partitions(&row.dataset).with("state", state));
+    let list = |state: &str| Some(links::partitions(&row.dataset).with("state", asked_for(state)));
     html! {
-        tr {
+        tr.mid {
             td { a href=(links::dataset(&row.dataset)) { b { (breakable(&row.dataset)) } } @if row.external { " " span.soft { "external" } } }
             td { (bar(&shares, "")) (legend(&shares, list)) }
             td.num { (counted(row.total, &links::partitions(&row.dataset))) }

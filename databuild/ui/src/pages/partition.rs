@@ -45,14 +45,27 @@ fn lead(why: &Why, csrf: &str, now: Timestamp) -> Markup {
     html! {
         h1 { (Look::of(state).icon()) " " span.m { (breakable(&why.partition)) } }
         p.say {
-            b { (why.summary) } @if !why.summary.ends_with('.') { "." }
+            b { (sentence(why)) } @if !why.summary.ends_with('.') { "." }
             @if let Some(built) = &why.built_at { " Made " (ago(built, now)) @if let Some(id) = &why.run { " by " (run(id)) } "." }
-            @if let Some(failed) = &why.failed_since { " " (run(failed)) " failed since, and changed nothing." }
+            @if let Some(failed) = why.failed_since.as_ref().filter(|run| !names(&why.summary, run)) { " " (run(failed)) " failed since, and changed nothing." }
         }
         @if why.job.is_some() {
             div.stand { (act(&Url::new("/plans"), csrf, "Plan it", false, &[("targets", &why.partition)])) }
         }
     }
+}
+
+/// The summary without the partition, which is the heading.
+fn sentence(why: &Why) -> String {
+    match why.summary.strip_prefix(&why.partition) {
+        Some(rest) if rest.starts_with(' ') => format!("It{rest}"),
+        _ => why.summary.clone(),
+    }
+}
+
+/// Whether a text speaks of a run.
+fn names(text: &str, run: &str) -> bool {
+    text.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| word == run)
 }
 
 fn causes(why: &Why) -> Markup {
@@ -128,4 +141,35 @@ fn history(runs: &Rows<RunRow>, now: Timestamp) -> Markup {
         column("Took", "num"),
     ];
     table(&columns, &html! { @for row in &runs.data { (super::runs::line(row, now)) } })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lead_says_each_thing_once() {
+        let why = serde_json::json!({
+            "partition": "daily/date=2024-01-01", "state": "failed", "failed_since": "r5", "seq": 1,
+            "summary": "daily/date=2024-01-01 has failed because its last run, r5, failed: exit code 1",
+            "inputs": [], "inputs_total": 0, "causes": [], "upstream": [], "metadata": {},
+        });
+        let mut why: Why = serde_json::from_value(why).unwrap();
+        let said = |why: &Why| lead(why, "", Timestamp::UNIX_EPOCH).into_string();
+        let shown = said(&why);
+        assert!(
+            shown.contains("<b>It has failed because its last run, r5, failed: exit code 1</b>."),
+            "{shown}"
+        );
+        assert!(!shown.contains("failed since"), "{shown}");
+        why.summary = "daily/date=2024-01-01 is current: nothing has changed since".to_owned();
+        why.failed_since = Some("r50".to_owned());
+        let shown = said(&why);
+        assert!(
+            shown.contains("<b>It is current: nothing")
+                && shown.contains("failed since, and changed nothing"),
+            "{shown}"
+        );
+        assert!(!names("see r50", "r5") && names("(r5)", "r5"));
+    }
 }

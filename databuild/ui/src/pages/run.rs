@@ -109,7 +109,7 @@ fn lead(shown: &Run<'_>, now: Timestamp) -> Markup {
             @if !row.message.is_empty() { b { (row.message) } " \u{2014} " }
             (job(&row.job)) " for " (partitions(&row.partition, row.partitions))
             @if row.partitions > 1 { " (" (many(row.partitions, "partition")) ")" }
-            ". Began " (ago(&row.created_at, now))
+            ". " (began(shown.detail, now))
             @if let Some(ended) = &row.ended_at { ", took " (between(&row.created_at, ended)) }
             ". "
             @if !is_over(shown.detail) && shown.why.blocker.kind != "running" { "Now: " (because(&shown.why.blocker.message)) "." }
@@ -121,9 +121,17 @@ fn lead(shown: &Run<'_>, now: Timestamp) -> Markup {
     }
 }
 
+/// When its first process began; as long as none did, when it was handed out.
+fn began(detail: &RunDetail, now: Timestamp) -> Markup {
+    match detail.attempts.iter().find_map(|attempt| attempt.started_at.as_ref()) {
+        Some(at) => html! { "Began " (ago(at, now)) },
+        None => html! { "Handed out " (ago(&detail.run.created_at, now)) },
+    }
+}
+
 fn attempts(shown: &Run<'_>, now: Timestamp) -> Markup {
     let columns = [
-        column("Attempt", ""),
+        column("Attempt", "fit"),
         column("Outcome", ""),
         column("Exit code", "num opt"),
         column("Took", "num"),
@@ -147,7 +155,7 @@ fn attempt(shown: &Run<'_>, row: &AttemptRow, now: Timestamp) -> Markup {
     });
     html! {
         tr {
-            td { a href={ (shown.url.clone().without("search").without("from").with("attempt", row.number)) "#log" } aria-current=[(row.number == shown.log.attempt).then_some("true")] { (row.number) @if row.number == shown.log.attempt { " " span.soft { "(log below)" } } } }
+            td.fit { a href={ (shown.url.clone().without("search").without("from").with("attempt", row.number)) "#log" } aria-current=[(row.number == shown.log.attempt).then_some("true")] { (row.number) @if row.number == shown.log.attempt { " " span.soft { "(log below)" } } } }
             td { (chip(row.outcome.as_deref().unwrap_or(&row.state))) @if !row.message.is_empty() { br; span.err.soft.clip { (row.message) } } }
             td.num.opt { @if let Some(code) = row.exit_code { (code) } }
             td.num { @if let Some(wall) = wall { (length(wall)) } }

@@ -80,6 +80,11 @@ fn list(rows: &Rows<RunRow>, query: &RunsQuery, now: Timestamp) -> Markup {
     }
 }
 
+/// Whether a process of it began, or it is over without one.
+fn has_begun(row: &RunRow) -> bool {
+    row.attempt_count > 1 || row.state != "leased"
+}
+
 /// A run in a list.
 pub(super) fn line(row: &RunRow, now: Timestamp) -> Markup {
     html! {
@@ -93,8 +98,36 @@ pub(super) fn line(row: &RunRow, now: Timestamp) -> Markup {
             }
             td.opt { (job(&row.job)) @if let Some(trial) = &row.trial { " " span.soft { "trial " (trial) } } }
             td.num.opt { (number(u64::from(row.attempt_count))) }
-            td.num.opt { (ago(&row.created_at, now)) }
-            td.num { @match &row.ended_at { Some(ended) => (between(&row.created_at, ended)), None => (since(&row.created_at, now)) } }
+            td.num.opt { @if has_begun(row) { (ago(&row.created_at, now)) } @else { span.soft { "handed out " (ago(&row.created_at, now)) } } }
+            td.num { @match &row.ended_at { Some(ended) => (between(&row.created_at, ended)), None => @if has_begun(row) { (since(&row.created_at, now)) } @else { span.soft { "not begun" } } } }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_handed_out_has_not_begun() {
+        let now: Timestamp = "2026-11-30T12:00:00Z".parse().unwrap();
+        let row = |state: &str, attempt_count| RunRow {
+            id: "r1".to_owned(),
+            job: "//:make".to_owned(),
+            partition: "daily".to_owned(),
+            partitions: 1,
+            state: state.to_owned(),
+            attempt_count,
+            created_at: "2026-11-30T11:54:00Z".to_owned(),
+            ended_at: None,
+            message: String::new(),
+            trial: None,
+        };
+        let said = |state: &str, attempts| line(&row(state, attempts), now).into_string();
+        let handed_out = said("leased", 1);
+        assert!(handed_out.contains("handed out <time") && handed_out.contains("not begun"), "{handed_out}");
+        for (state, attempts) in [("running", 1), ("leased", 2), ("retry_wait", 1)] {
+            assert!(said(state, attempts).contains("data-since"), "{state} {attempts}");
         }
     }
 }

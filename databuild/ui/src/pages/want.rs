@@ -25,7 +25,11 @@ pub fn page(detail: &WantDetail, why: &WhyWork, history: &WantHistory, now: Time
         "progress",
         Width::Wide,
         &of,
-        &heading(if row.ended_at.is_none() { "How far it is" } else { "How it went" }, "", &[]),
+        &heading(
+            if row.ended_at.is_none() { "How far it is" } else { "How it went" },
+            "",
+            &[("Timeline", links::timeline().with("want", &row.id))],
+        ),
         &progress(detail, history, now),
     ));
     page = page.part(card(
@@ -74,7 +78,11 @@ fn lead(detail: &WantDetail, why: &WhyWork, history: &WantHistory, now: Timestam
                     b { (number(progress.done)) " of " (number(progress.total)) } " partitions done"
                     @if progress.failed > 0 { ", " b { (number(progress.failed)) " failed" } }
                     ". "
-                    @if let Some(left) = remaining(detail, progress, history, now) { "About " b { (length(left)) } " to go at the pace so far. " }
+                    @match pace(detail, progress, history, now) {
+                        Some(Pace::Left(left)) => { "About " b { (length(left)) } " to go at the pace so far. " },
+                        Some(Pace::Stopped(quiet)) => { b { "Nothing was done for " (length(quiet)) } ", so nobody can tell how long it takes. " },
+                        None => {},
+                    }
                     @if !why.blocker.message.is_empty() { "Now: " (because(&why.blocker.message)) "." }
                 },
                 None => {
@@ -115,17 +123,35 @@ fn actions(detail: &WantDetail) -> Markup {
     }
 }
 
-/// Milliseconds that are left, at the pace since the first partition was done; none as long as nobody can tell.
-fn remaining(detail: &WantDetail, progress: &Progress, history: &WantHistory, now: Timestamp) -> Option<u64> {
+/// How a want gets on. Milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Pace {
+    /// So long, if it goes on as it did.
+    Left(u64),
+    /// Nothing was done for so long, which is much longer than one takes.
+    Stopped(u64),
+}
+
+/// A pace is gone when nothing was done for three times as long as there was between two ends, and at least for so long.
+const QUIET_MS: u64 = 60_000;
+
+/// The pace since the want was created; none as long as nobody can tell.
+fn pace(detail: &WantDetail, progress: &Progress, history: &WantHistory, now: Timestamp) -> Option<Pace> {
     let left = left(progress);
     if detail.want.paused || left == 0 || history.points.len() < 2 {
         return None;
     }
     let begin: Timestamp = detail.want.created_at.parse().ok()?;
     let last = history.points.last()?;
+    let at: Timestamp = last.at.parse().ok()?;
     let done = last.done.checked_sub(progress.unchanged).filter(|done| *done > 0)?;
-    let took = u64::try_from(now.duration_since(begin).as_millis()).ok()?;
-    Some((took as f64 / done as f64 * left as f64) as u64)
+    let ms = |from: Timestamp, to: Timestamp| u64::try_from(to.duration_since(from).as_millis()).ok();
+    let (took, quiet) = (ms(begin, at)?, ms(at, now).unwrap_or(0));
+    let each = took / (done + last.failed).max(1);
+    if quiet > QUIET_MS.max(each.saturating_mul(3)) {
+        return Some(Pace::Stopped(quiet));
+    }
+    Some(Pace::Left((ms(begin, now)? as f64 / done as f64 * left as f64) as u64))
 }
 
 fn progress(detail: &WantDetail, history: &WantHistory, now: Timestamp) -> Markup {
@@ -173,4 +199,37 @@ fn jobs(progress: &Progress) -> Markup {
         }
     };
     table(&columns, &rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::ProgressPoint;
+
+    fn detail() -> WantDetail {
+        let want = serde_json::json!({
+            "id": "w1", "state": "open", "class": "interactive", "refresh": "stale", "targets": ["daily"],
+            "comment": "", "source": "", "by": "ada", "created_at": "2026-11-30T10:00:00Z", "late": false, "paused": false,
+            "as_of": "2026-11-30T10:00:00Z", "causes": [], "seq": 1,
+        });
+        serde_json::from_value(want).unwrap()
+    }
+
+    #[test]
+    fn an_estimate_goes_when_the_pace_does() {
+        let progress = Progress { total: 20, done: 10, ..Progress::default() };
+        let point = |minute: u32, done| ProgressPoint {
+            at: format!("2026-11-30T10:{minute:02}:00Z"),
+            done,
+            failed: 0,
+        };
+        let history = WantHistory { points: vec![point(5, 5), point(10, 10)], ..WantHistory::default() };
+        let at = |minute: u32| {
+            let now = format!("2026-11-30T10:{minute:02}:00Z").parse().unwrap();
+            pace(&detail(), &progress, &history, now)
+        };
+        assert_eq!(at(10), Some(Pace::Left(600_000)));
+        assert_eq!(at(12), Some(Pace::Left(720_000)), "one takes a minute");
+        assert_eq!(at(14), Some(Pace::Stopped(240_000)));
+    }
 }
