@@ -58,9 +58,10 @@ fn state_of(
     let is_late = |row: &&store::WantRow| row.due_at.is_some_and(|due| due < now);
     answer.wants_total = state.wants().len() as u64;
     answer.late_total = open.iter().filter(is_late).count() as u64;
+    let begun = wants::begun(&snapshot);
     let said = |row: &store::WantRow| {
         let live = state.wants().get(&row.id)?;
-        Some(OpenWant { want: wants::row(row.clone()), progress: wants::progress_of(state, live) })
+        Some(OpenWant { want: wants::row(row.clone()), progress: wants::progress_of(state, &begun, live) })
     };
     answer.wants = open.iter().filter_map(said).take(MOST).collect();
     answer.late = open.iter().filter(is_late).filter_map(said).take(MOST).collect();

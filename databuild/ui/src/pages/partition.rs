@@ -45,7 +45,7 @@ fn lead(why: &Why, csrf: &str, now: Timestamp) -> Markup {
     html! {
         h1 { (Look::of(state).icon()) " " span.m { (breakable(&why.partition)) } }
         p.say {
-            b { (sentence(why)) } @if !why.summary.ends_with('.') { "." }
+            b { (because(&sentence(why))) } @if !why.summary.ends_with('.') { "." }
             @if let Some(built) = &why.built_at { " Made " (ago(built, now)) @if let Some(id) = &why.run { " by " (run(id)) } "." }
             @if let Some(failed) = why.failed_since.as_ref().filter(|run| !names(&why.summary, run)) { " " (run(failed)) " failed since, and changed nothing." }
         }
@@ -86,7 +86,7 @@ fn causes(why: &Why) -> Markup {
 
 fn cause_said(cause: &WhyCause) -> Markup {
     html! {
-        p.note { (because(&cause.message)) @if let Some(id) = &cause.run { " See " a href={ (links::run(id)) "#log" } { "the log of " (id) } "." } }
+        p.note { (because(&cause.message)) @if let Some(id) = &cause.run { @if !cause.message.ends_with('.') { "." } " See " a href={ (links::run(id)) "#log" } { "the log of " (id) } "." } }
         @for file in &cause.files {
             p.note { code { (file.path) } " was " (file.change) @if !file.via.is_empty() { ", through " (file.via.join(" \u{2192} ")) } }
         }
@@ -158,7 +158,7 @@ mod tests {
         let said = |why: &Why| lead(why, "", Timestamp::UNIX_EPOCH).into_string();
         let shown = said(&why);
         assert!(
-            shown.contains("<b>It has failed because its last run, r5, failed: exit code 1</b>."),
+            shown.contains("<b>It has failed because its last run, <a class=\"m\" href=\"/runs/r5\">r5</a>, failed: exit code 1</b>."),
             "{shown}"
         );
         assert!(!shown.contains("failed since"), "{shown}");

@@ -80,7 +80,7 @@ fn next_list(rows: &[NextWork]) -> Markup {
         return html! { p.note { "Nothing is ready to begin." } };
     }
     let columns = [
-        column("#", "num"),
+        column("#", "num opt"),
         column("What", ""),
         column("Partitions", "num"),
         column("Why here", ""),
@@ -94,15 +94,26 @@ fn next_row(at: usize, row: &NextWork) -> Markup {
     let more = row.partitions.saturating_sub(named);
     html! {
         tr {
-            td.num.soft { (number(at as u64)) }
+            td.num.opt.soft { (number(at as u64)) }
             td {
-                @for (at, first) in row.first.iter().enumerate() { @if at > 0 { br; } (first_run(first)) }
-                @if more > 0 { br; span.soft { "and " (number(more)) " more" } }
-                br; span.soft.opt { (job(&row.job)) }
+                @for (at, first) in row.first.iter().enumerate() { div.opt[at > 0] { (first_run(first)) } }
+                div.soft { @if more > 0 { "and " (number(more)) " more " } span.opt { @if more > 0 { "of " } (job(&row.job)) } }
             }
             td.num { (number(row.partitions)) }
             td title=(row.reason) { (turn(row)) }
-            td.why.opt { @if row.blocker.kind == "ready" { "nothing" } @else { (because(without_count(&row.blocker.message))) } }
+            td.why.opt title=(row.blocker.message) { (because(lacks(row))) }
+        }
+    }
+}
+
+/// What it lacks, in short: the rest stands with all that waits.
+fn lacks(row: &NextWork) -> &str {
+    match row.blocker.kind.as_str() {
+        "ready" => "nothing",
+        "slots" => "a free place",
+        _ => {
+            let message = without_count(&row.blocker.message);
+            message.split_once("; ").map_or(message, |(first, _)| first)
         }
     }
 }
@@ -234,8 +245,9 @@ mod tests {
             "handed out",
             "/runs/r9",
             "backfill, newest first",
-            "and 1,203 more",
+            "and 1,203 more <span class=\"opt\">of <a",
             "pool db is full: <a class=\"m\" href=\"/runs/r7\">r7</a> (2)</td>",
+            ">a free place</td>",
             "<b>95 partitions more are ready after these. </b>",
             "2 of 2, declared 4",
             "<b>9 partitions</b> ready and not begun.",

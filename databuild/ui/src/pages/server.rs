@@ -45,7 +45,7 @@ pub fn page(shown: &Server<'_>, now: Timestamp) -> Page {
         "tokens",
         Width::Full,
         &["tokens"],
-        &heading("Tokens", &format!("{} that are good", number(good)), &[]),
+        &heading("Tokens", &format!("{} good", number(good)), &[]),
         &token_list(tokens, now),
     ))
     .part(card(
@@ -83,10 +83,10 @@ fn stays(idle: &Idle, now: Timestamp) -> Markup {
     };
     html! {
         @if idle.runs + idle.wants > 0 {
-            @if idle.runs > 0 { a href=(links::runs()) { (many(idle.runs as u64, "live run")) } }
+            @if idle.runs > 0 { a href=(links::runs()) { (many(idle.runs as u64, "run")) } }
             @if idle.runs > 0 && idle.wants > 0 { " and " }
             @if idle.wants > 0 { a href=(links::wants().with("state", "open")) { (many(idle.wants as u64, "want")) } }
-            " " (if idle.runs + idle.wants == 1 { "keeps" } else { "keep" }) " it up."
+            " that " (if idle.runs + idle.wants == 1 { "is not over keeps" } else { "are not over keep" }) " it up."
         } @else if let Some(end) = &idle.ends_at {
             "Nothing keeps it up: it ends " (ago(end, now)) ", " (length(after.saturating_mul(1000))) " after its last use."
         }
@@ -109,7 +109,7 @@ fn program(status: &ServerStatus, now: Timestamp) -> Markup {
             dt { "memory limits" } dd { (status.memory_limits) ": " (status.memory_limits_reason) }
             dt { "graph" } dd {
                 @match &status.graph {
-                    Some(graph) => { (digest(&graph.id)) " of " span.m { (graph.label) } ", " a href=(links::runs()) { (many(graph.jobs.len() as u64, "job")) } ", registered " (ago(&graph.registered_at, now)) },
+                    Some(graph) => { (digest(&graph.id)) " of " span.m { (graph.label) } ", " a href=(Url::new("/datasets")) { (many(graph.jobs.len() as u64, "job")) } ", registered " (ago(&graph.registered_at, now)) },
                     None => "none yet",
                 }
             }
@@ -125,11 +125,11 @@ fn program(status: &ServerStatus, now: Timestamp) -> Markup {
 fn load(status: &ServerStatus) -> Markup {
     let columns =
         [column("What", ""), column("In use", "num"), column("Of", "num"), column("Waiting", "num")];
-    let row = |name: &str, used: usize, size: usize, waiting: usize, url: Option<Url>| {
+    let row = |name: &str, used: usize, size: usize, waiting: usize| {
         html! {
             tr {
                 td { (name) }
-                td.num { @match &url { Some(url) => a href=(url) { (number(used as u64)) }, None => (number(used as u64)) } }
+                td.num { (number(used as u64)) }
                 td.num { (number(size as u64)) }
                 td.num { @if waiting > 0 && waiting >= size { (labeled(Look::Late, &number(waiting as u64))) } @else { (number(waiting as u64)) } }
             }
@@ -142,14 +142,12 @@ fn load(status: &ServerStatus) -> Markup {
             "looking" => "Looks at disks, logs and external data",
             other => other,
         };
-        row(name, lane.in_use, lane.size, lane.waiting, None)
+        row(name, lane.in_use, lane.size, lane.waiting)
     };
     let commands = &status.commands;
     let rows = html! {
         @for read in &status.reads { (lane(read)) }
-        (row("Commands", commands.waiting, commands.size, 0, None))
-        (row("Live runs, and places for them", status.live_runs, status.slots, 0, Some(links::runs())))
-        (row("Open wants", status.open_wants, status.open_wants, 0, Some(links::wants().with("state", "open"))))
+        (row("Commands", commands.waiting, commands.size, 0))
     };
     html! {
         (table(&columns, &rows))
@@ -226,7 +224,7 @@ fn token_list(tokens: &[TokenRow], now: Timestamp) -> Markup {
                 td { (token.scopes.join(", ")) }
                 td.opt { @if token.datasets.is_empty() { span.soft { "all" } } @else { (token.datasets.join(", ")) } }
                 td.num.opt { (ago(&token.created_at, now)) }
-                td.num { @match (&token.revoked_at, &token.expires_at) { (Some(at), _) => { "revoked " (ago(at, now)) }, (None, Some(_)) => (ago_if(token.expires_at.as_deref(), now)), (None, None) => span.soft { "never" } } }
+                td.num { @match (&token.revoked_at, &token.expires_at) { (Some(at), _) => (ago(at, now)), (None, Some(_)) => (ago_if(token.expires_at.as_deref(), now)), (None, None) => span.soft { "never" } } }
             }
         }
     };
@@ -242,7 +240,7 @@ fn setting_list(settings: &[Setting]) -> Markup {
                 td.m { (setting.name) }
                 td.m { @if setting.value.is_empty() { span.soft { "\u{2013}" } } @else { (setting.value) } }
                 td.opt { @if setting.from == "default" { span.soft { "default" } } @else { span.m { (setting.from) } } }
-                td.opt.soft { (setting.meaning) }
+                td.opt.soft { @for (at, part) in setting.meaning.split('`').enumerate() { @if at % 2 == 1 { code { (part) } } @else { (part) } } }
             }
         }
     };
@@ -328,13 +326,12 @@ mod tests {
         let shown = shown(&status());
         for part in [
             "up for <b><time",
-            "1 live run</a> and <a href=\"/wants?state=open\">2 wants</a> keep it up.",
+            "1 run</a> and <a href=\"/wants?state=open\">2 wants</a> that are not over keep it up.",
             "of another version",
             "Lists and counts",
             "at least 4 MiB in the state folder",
             "<a href=\"/events\">1,234,567</a>",
             "1,000,000 in 2 archives",
-            "revoked <time",
             "/srv/ws/databuild.toml",
         ] {
             assert!(shown.contains(part), "{part} is not in {shown}");

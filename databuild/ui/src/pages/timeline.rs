@@ -154,7 +154,7 @@ fn folds(rows: &[TimelineFold], query: &TimelineQuery) -> Markup {
         column("Runs", "num"),
         column("On their way", "num opt"),
         column("Ran", "num"),
-        column("Attempts that failed", "num"),
+        column("Failed", "num"),
     ];
     let listed = html! {
         @for row in rows {

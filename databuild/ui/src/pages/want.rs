@@ -133,7 +133,7 @@ enum Pace {
 }
 
 /// A pace is gone when nothing was done for three times as long as there was between two ends, and at least for so long.
-const QUIET_MS: u64 = 60_000;
+const QUIET_MS: u64 = 15_000;
 
 /// The pace since the want was created; none as long as nobody can tell.
 fn pace(detail: &WantDetail, progress: &Progress, history: &WantHistory, now: Timestamp) -> Option<Pace> {

@@ -114,10 +114,9 @@ pub fn bar(shares: &[Share<'_>], class: &str) -> Markup {
 #[must_use]
 pub fn meter(used: u64, size: u64, said: &str) -> Markup {
     let width = if size == 0 { 0.0 } else { used.min(size) as f64 / size as f64 * 100.0 };
-    let class = if size > 0 && used >= size { "f-full" } else { "f-run" };
     html! {
         svg class="bar" viewBox="0 0 100 6" preserveAspectRatio="none" role="img" aria-label=(said) {
-            @if used > 0 { rect class=(class) width=(format!("{:.2}", width.max(0.8))) height="6" {} }
+            @if used > 0 { rect.f-run width=(format!("{:.2}", width.max(0.8))) height="6" {} }
         }
     }
 }

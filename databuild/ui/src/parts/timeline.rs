@@ -135,7 +135,7 @@ pub fn figure(timeline: &Timeline, url: &Url, now: Timestamp) -> Markup {
                 }
             }
         }
-        (legend(folded))
+        (legend(folded, timeline.axis.iter().any(|piece| piece.idle)))
     }
 }
 
@@ -266,7 +266,7 @@ fn bin_marks(fold: &TimelineFold, bin: &TimelineBin, axis: &Axis, y: f64, most: 
 }
 
 /// What colours and patterns mean.
-fn legend(folded: bool) -> Markup {
+fn legend(folded: bool, idle: bool) -> Markup {
     let sample = |class: &str, fill: Option<&str>, y: f64, height: f64, said: &str| {
         html! { li { span.st { svg.sample viewBox="0 0 24 14" aria-hidden="true" { rect class=(class) fill=[fill] x="1" y=(y) width="22" height=(height) rx="1.5" {} } span { (said) } } } }
     };
@@ -277,7 +277,7 @@ fn legend(folded: bool) -> Markup {
             (sample("w-run", None, 0.5, 13.0, if folded { "running" } else { "runs" }))
             @if !folded { (sample("w-ok", None, 0.5, 13.0, "ran well")) }
             @if !folded { (sample("w-bad", None, 0.5, 13.0, "failed, with a cross")) }
-            li { span.st { svg.sample viewBox="0 0 24 14" aria-hidden="true" { path.pause d="M8 0V14M16 0V14" {} } span { "idle time, drawn short" } } }
+            @if idle { li { span.st { svg.sample viewBox="0 0 24 14" aria-hidden="true" { path.pause d="M8 0V14M16 0V14" {} } span { "idle time, drawn short" } } } }
         }
     }
 }
