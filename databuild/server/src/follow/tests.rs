@@ -180,7 +180,7 @@ async fn events_are_written_once_for_all_followers_and_read_only_as_long_as_ther
 #[tokio::test]
 async fn pages_learn_what_moved_from_the_same_events() {
     let (mut app, _running) = app_with_graph().await;
-    app.stream = Arc::new(Stream::keeping(4_000));
+    Arc::make_mut(&mut app.shared).stream = Arc::new(Stream::keeping(4_000));
     let want = want(&app, DAY).await;
     let mut client = Client::new(&app, None, Filter::default());
     let (mut page, begin) = join(&app);

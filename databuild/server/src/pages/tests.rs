@@ -347,7 +347,8 @@ fn what_signs_in_over_an_encrypted_connection_is_sent_over_no_other() {
     use tower::ServiceExt as _;
     let bench = Bench::new();
     let guard = Guard { hosts: vec!["data.example".to_owned()], ..Guard::clone(&bench.app.guard) };
-    let app = App { guard: Arc::new(guard), ..bench.app.clone() };
+    let mut app = bench.app.clone();
+    Arc::make_mut(&mut app.shared).guard = Arc::new(guard);
     let cookie = |host: &str, encrypted: bool| {
         let link = Link { person: "ada".to_owned(), token: None };
         let code = app.guard.sessions.link(link, crate::os::now()).unwrap();
