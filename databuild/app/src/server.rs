@@ -6,10 +6,13 @@ use crate::api::{
     CommandQueue, Formats, GraphInfo, Idle, RunnerInfo, ServerStatus, SettingList, SlotsRequest, Stats, Tally,
 };
 use crate::executor::MemoryLimits;
+use crate::os::read_given;
 use databuild_core::decide::Input;
 use databuild_core::graph::file::FORMAT;
 use databuild_core::state::State;
+use databuild_core::text::shown;
 use databuild_core::word::Word as _;
+use std::path::Path;
 
 /// What the server is, has and does.
 ///
@@ -25,7 +28,7 @@ pub async fn status(context: &impl Context) -> Result<ServerStatus, AppError> {
         MemoryLimits::Accounting { why } => ("accounting".to_owned(), why),
     };
     let (open_wants, live_runs, seq) = (state.wants().len(), state.runs().len(), state.seq().0);
-    let found = context.slow(move |_, reader| {
+    let found = context.slow(move |backend, reader| {
         let graph = match state.followed() {
             None => None,
             Some(registered) => {
@@ -38,9 +41,9 @@ pub async fn status(context: &impl Context) -> Result<ServerStatus, AppError> {
                 })
             }
         };
-        Ok((graph, partitions::summaries(&mut state)))
+        Ok((graph, partitions::summaries(&mut state), bazel(backend.engine.workspace())))
     });
-    let (graph, datasets) = found.await?;
+    let (graph, datasets, bazel) = found.await?;
     Ok(ServerStatus {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         pid: std::process::id(),
@@ -72,10 +75,19 @@ pub async fn status(context: &impl Context) -> Result<ServerStatus, AppError> {
             .clone()
             .filter(|_| !snapshot.held)
             .map(|who| RunnerInfo { pid: who.process, version: who.version, protocol: who.protocol }),
-        formats: Formats { log: backend.setup.log_format, graph: FORMAT },
+        formats: Formats { bazel, log: backend.setup.log_format, graph: FORMAT },
         // Whoever serves this knows them.
         reads: Vec::new(),
     })
+}
+
+/// The version of Bazel that a workspace asks for: the first line of its `.bazelversion`.
+fn bazel(workspace: &Path) -> Option<String> {
+    const LONGEST: u64 = 128;
+    let bytes = read_given(&workspace.join(".bazelversion"), LONGEST).ok()?;
+    let text = String::from_utf8(bytes).ok()?;
+    let line = text.lines().next().map(str::trim).filter(|line| !line.is_empty())?;
+    Some(shown(line))
 }
 
 /// What keeps the server up. When somebody used it last, whoever serves this knows.
@@ -150,4 +162,19 @@ pub async fn set_slots(context: &impl Context, body: &SlotsRequest) -> Result<()
     }
     context.backend().engine.submit(Input::SetSlots(body.slots)).await?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_version_of_bazel_is_the_one_that_the_workspace_asks_for() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(bazel(folder.path()), None);
+        for (text, said) in [("8.2.1\n", Some("8.2.1")), (" 7.x\n# ours\n", Some("7.x")), ("\n", None)] {
+            std::fs::write(folder.path().join(".bazelversion"), text).unwrap();
+            assert_eq!(bazel(folder.path()).as_deref(), said, "{text:?}");
+        }
+    }
 }

@@ -14,6 +14,7 @@ const FIELDS: &[(&str, &str)] = &[
     ("at", AT),
     ("attempt", "r12-1"),
     ("base", DIGEST),
+    ("bazel", "8.2.1"),
     ("before", "2023-12-31"),
     ("being_made", PARTITION),
     ("built_at", AT),

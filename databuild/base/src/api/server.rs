@@ -102,6 +102,9 @@ pub struct RunnerInfo {
 /// Versions of what the server writes and reads.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 pub struct Formats {
+    /// Of Bazel, as the workspace's `.bazelversion` says; absent if it says nothing.
+    #[serde(default)]
+    pub bazel: Option<String>,
     /// Of the event log.
     pub log: u64,
     /// Of graph files.

@@ -42,8 +42,10 @@ pub fn page(rows: &Rows<RunRow>, query: &RunsQuery, states: &[&str], total: u64,
             command.push_str(&format!(" {flag} {}", shell_word(value)));
         }
     }
+    let timeline = links::timeline().with("job", query.job.clone().unwrap_or_default());
+    let timeline = [("Timeline", timeline)];
     Page::new("Runs", Place::Runs, &[], lead)
-        .part(card("runs", Width::Full, &["runs"], &heading(&name, "", &[]), &list(rows, query, now)))
+        .part(card("runs", Width::Full, &["runs"], &heading(&name, "", &timeline), &list(rows, query, now)))
         .command(command)
 }
 

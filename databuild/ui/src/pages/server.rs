@@ -115,6 +115,7 @@ fn program(status: &ServerStatus, now: Timestamp) -> Markup {
             }
             dt { "datasets" } dd { a href=(Url::new("/datasets")) { (number(status.datasets.len() as u64)) } }
             dt { "formats" } dd { "log " (status.formats.log) ", graph file " (status.formats.graph) }
+            dt { "Bazel" } dd { @match &status.formats.bazel { Some(version) => { (version) ", as " span.m { ".bazelversion" } " says" }, None => span.soft { "whichever starts DataBuild" } } }
             dt { "workspace" } dd.m { (status.workspace) }
             dt { "sockets" } dd.m { (status.runtime_dir) }
             dt { "temporary" } dd.m { (status.temporary_dir.as_deref().unwrap_or("/tmp")) }
@@ -275,7 +276,7 @@ mod tests {
             resident: Some(64 << 20),
             idle: Idle { after_seconds: Some(10_800), runs: 1, wants: 2, ..Idle::default() },
             runner: Some(RunnerInfo { pid: 43, version: "1.2.2".to_owned(), protocol: 3 }),
-            formats: Formats { log: 4, graph: 2 },
+            formats: Formats { bazel: Some("8.2.1".to_owned()), log: 4, graph: 2 },
         }
     }
 
@@ -328,6 +329,7 @@ mod tests {
             "up for <b><time",
             "1 run</a> and <a href=\"/wants?state=open\">2 wants</a> that are not over keep it up.",
             "of another version",
+            "8.2.1, as",
             "Lists and counts",
             "at least 4 MiB in the state folder",
             "<a href=\"/events\">1,234,567</a>",

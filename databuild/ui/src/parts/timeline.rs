@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use maud::{html, Markup, PreEscaped};
 
 const WIDTH: f64 = 1120.0;
-const LABEL: f64 = 216.0;
+const LABEL: f64 = 228.0;
 const RIGHT: f64 = 10.0;
 const TOP: f64 = 26.0;
 /// How wide a pause is drawn.
@@ -20,7 +20,7 @@ const PAUSE: f64 = 18.0;
 const ROW: f64 = 20.0;
 const FOLD: f64 = 40.0;
 /// Letters of a label.
-const LETTERS: usize = 30;
+const LETTERS: usize = 27;
 
 const PATTERNS: &str = concat!(
     r#"<defs><pattern id="p-wait" width="5" height="5" patternUnits="userSpaceOnUse" patternTransform="rotate(45)"><path class="p-wait" d="M0 0v5"/></pattern>"#,
