@@ -2,11 +2,12 @@
 
 use super::context::Context;
 use super::partitions::state_now;
-use super::words::{cursor, limit, page};
+use super::words::{cursor, limit, page, part, word};
 use super::AppError;
-use crate::api::{CheckRow, ChecksQuery, Page};
-use crate::store::{self, CheckFilter, CheckedSet};
+use crate::api::{CheckRow, CheckSummary, ChecksQuery, ListQuery, Page};
+use crate::store::{self, CheckFilter, CheckedSet, Outcomes};
 use databuild_core::word::Word as _;
+use std::cmp::Reverse;
 
 /// Partitions whose findings are looked for one by one, at most.
 const SOME: u64 = 100;
@@ -16,11 +17,12 @@ const SOME: u64 = 100;
 /// # Errors
 /// A bad query, or a reference that cannot be resolved.
 pub async fn list(context: &impl Context, query: ChecksQuery) -> Result<Page<CheckRow>, AppError> {
-    let ChecksQuery { reference, failed, limit: asked, cursor: before } = query;
+    let ChecksQuery { reference, check, outcome, failed, limit: asked, cursor: before } = query;
+    let outcome = word("bad_query", outcome.as_deref())?;
     let before = cursor(before.as_deref())?;
     let limit = limit(asked)?;
     let list = context.slow(move |backend, reader| {
-        let filter = CheckFilter { of: CheckedSet::All, failed, before, limit };
+        let filter = CheckFilter { of: CheckedSet::All, check, failed, outcome, before, limit };
         let Some(reference) = reference else { return Ok(reader.checks(&filter, &|_| true)?) };
         let state = state_now(backend)?;
         let (ix, set) = state.resolve_readable(&reference)?;
@@ -38,6 +40,39 @@ pub async fn list(context: &impl Context, query: ChecksQuery) -> Result<Page<Che
         Ok(reader.checks(&CheckFilter { of, ..filter }, &wanted)?)
     });
     Ok(page(list.await?, row, |id| id))
+}
+
+/// All checks, with what they found last in how many partitions: first those that most did not pass, then by label.
+///
+/// # Errors
+/// A bad query.
+pub async fn summary(context: &impl Context, query: ListQuery) -> Result<Page<CheckSummary>, AppError> {
+    let rows = context.quick(|backend, reader| {
+        let found = reader.check_counts()?;
+        let (mut counts, seq) = (found.value, found.last_seq.0);
+        let snapshot = backend.engine.snapshot();
+        let graph = snapshot.state.followed().map(|registered| &registered.graph);
+        let mut rows = Vec::new();
+        for check in graph.into_iter().flat_map(|graph| graph.checks()) {
+            let dataset = graph.map_or("", |graph| &graph.dataset(check.dataset).name);
+            let found = counts.remove(&(check.label.clone(), dataset.to_owned())).unwrap_or_default();
+            rows.push(summed(check.label.clone(), dataset.to_owned(), Some(check.blocking), found));
+        }
+        // What is left was found by checks that are gone, or under other names.
+        rows.extend(counts.into_iter().map(|((check, dataset), found)| summed(check, dataset, None, found)));
+        rows.sort_by(|a, b| {
+            let rank = |row: &CheckSummary| Reverse(row.failed + row.error);
+            (rank(a), &a.check, &a.dataset).cmp(&(rank(b), &b.check, &b.dataset))
+        });
+        Ok((rows, seq))
+    });
+    let (rows, seq) = rows.await?;
+    part(rows.into_iter(), query.limit, query.cursor.as_deref(), seq)
+}
+
+fn summed(check: String, dataset: String, blocking: Option<bool>, found: Outcomes) -> CheckSummary {
+    let Outcomes { passed, failed, error } = found;
+    CheckSummary { check, dataset, blocking, passed, failed, error }
 }
 
 /// A finding as the API tells it.

@@ -1,6 +1,7 @@
 //! What commands and answers are worked out with.
 
 use super::error::AppError;
+use super::registrations::Registrations;
 use super::scope::Watched;
 use crate::api::Setting;
 use crate::engine::Handle;
@@ -52,6 +53,8 @@ pub struct Place {
     pub watched: Arc<Watched>,
     /// How the server was started.
     pub setup: Arc<Setup>,
+    /// What is known of registered graphs.
+    pub registrations: Arc<Registrations>,
 }
 
 /// How a server was started, for who looks at it.

@@ -1,7 +1,8 @@
-//! How long a plan may take, from how long its jobs took the last times.
+//! How long a plan may take, from how long its jobs took the last times; and how that is said.
 
 use crate::api::Estimate;
 use crate::store::{Durations, History, StoreError};
+use databuild_core::amounts::duration;
 use databuild_core::decide::limits::{size, taken, Capacity};
 use databuild_core::event::{PlanCreated, PlanRowKind};
 use databuild_core::graph::{Graph, Resource};
@@ -207,9 +208,43 @@ fn median(durations: &[f64]) -> Option<f64> {
     sorted.get(sorted.len() / 2).copied()
 }
 
+/// How long a plan takes, for people.
+#[must_use]
+pub fn takes(estimate: &Estimate) -> String {
+    let Estimate { low_ms, high_ms, unknown_jobs } = estimate;
+    let known = match (*low_ms, *high_ms) {
+        (0, 0) if !unknown_jobs.is_empty() => {
+            return "no estimate yet: these jobs have never run".to_owned();
+        }
+        (low, high) => match (duration(low), duration(high)) {
+            (least, most) if least == most => format!("takes about {least}"),
+            (least, most) => format!("takes about {least} to {most}"),
+        },
+    };
+    match unknown_jobs.as_slice() {
+        [] => known,
+        [job] => format!("{known}, plus {job}, which has never run"),
+        jobs => format!("{known}, plus {} jobs that have never run", jobs.len()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_estimate_says_what_it_knows() {
+        let text = |low_ms, high_ms, unknown: &[&str]| {
+            let unknown_jobs = unknown.iter().map(|job| (*job).to_owned()).collect();
+            takes(&Estimate { low_ms, high_ms, unknown_jobs })
+        };
+        assert_eq!(text(2_000, 2_000, &[]), "takes about 2.0 s");
+        assert_eq!(text(2_001, 2_004, &[]), "takes about 2.0 s");
+        assert_eq!(text(500, 61_000, &[]), "takes about 500 ms to 1m 01s");
+        assert_eq!(text(0, 0, &["//:a"]), "no estimate yet: these jobs have never run");
+        assert_eq!(text(500, 500, &["//:a"]), "takes about 500 ms, plus //:a, which has never run");
+        assert_eq!(text(500, 500, &["//:a", "//:b"]), "takes about 500 ms, plus 2 jobs that have never run");
+    }
 
     fn work(label: &'static str, certain: u64, if_changed: u64) -> Work<'static> {
         let takes = vec![(Resource::Places, 1)];

@@ -5,32 +5,37 @@ mod data;
 mod filter;
 
 use super::context::Context;
-use super::words::limit;
+use super::words::{limit, word};
 use super::AppError;
-use crate::api::{EventActor, EventCause, EventPage, EventRow, EventsQuery};
+use crate::api::{EventActor, EventCause, EventOrder, EventPage, EventRow, EventsQuery};
 use crate::store::{Events, History, MAX_ROWS};
 use about::{about, RunSubject};
 use databuild_core::event::{AttemptLeased, Event, Record};
 use databuild_core::ids::{RunId, Seq};
 use std::collections::hash_map::{Entry, HashMap};
 
-pub use filter::{Filter, Matcher};
+pub use filter::{Filter, Matcher, KINDS};
 
 /// Events that one answer looks at, at most, where not all are asked for.
 const MOST_LOOKED_AT: usize = 50_000;
 /// Runs whose jobs are remembered.
 const REMEMBERED: usize = 10_000;
 
-/// Events after one, oldest first.
+/// Events of a part of the log, in the order that is asked for.
 ///
 /// # Errors
 /// The events are archived, or the query is bad.
 pub async fn list(context: &impl Context, query: EventsQuery) -> Result<EventPage, AppError> {
     let limit = limit(query.limit)?;
+    let order = word("bad_query", query.order.as_deref())?.unwrap_or(EventOrder::Oldest);
     let listed = context.slow(move |backend, reader| {
         let filter = Filter::parse(&query, backend, reader)?;
         let state = backend.engine.snapshot();
-        page(reader, query.after.map(Seq), limit, &filter, &filter.at(&state.state))
+        let part = Part { after: query.after.map(Seq), before: query.before.map(Seq), limit };
+        match order {
+            EventOrder::Oldest => page(reader, part, &filter, &filter.at(&state.state)),
+            EventOrder::Newest => newest(reader, part, &filter, &filter.at(&state.state)),
+        }
     });
     listed.await
 }
@@ -112,10 +117,21 @@ pub fn told(
     Ok((archived, told.collect::<Result<_, AppError>>()?))
 }
 
+/// A part of the log.
+#[derive(Debug, Clone, Copy, Default)]
+struct Part {
+    /// Begins after this event.
+    after: Option<Seq>,
+    /// Ends before this one.
+    before: Option<Seq>,
+    /// Rows, at most.
+    limit: usize,
+}
+
+/// Those that fit, oldest first.
 fn page(
     reader: &dyn History,
-    after: Option<Seq>,
-    limit: usize,
+    Part { after, before, limit }: Part,
     filter: &Filter,
     matcher: &Matcher<'_>,
 ) -> Result<EventPage, AppError> {
@@ -127,9 +143,14 @@ fn page(
         let most = if filter.is_all() { limit } else { MAX_ROWS };
         let found = reader.events(Some(after), most)?;
         let records = found.value.records;
-        let (seq, is_end) = (found.last_seq.0, records.len() < most);
+        let seq = found.last_seq.0;
+        let mut is_end = records.len() < most;
         looked_at += records.len();
         for (seq, record) in records {
+            if before.is_some_and(|before| seq >= before) {
+                is_end = true;
+                break;
+            }
             after = seq;
             let of = runs.of(reader, &record)?;
             if matcher.fits(&record, &of) {
@@ -141,8 +162,47 @@ fn page(
         }
         let is_full = data.len() == limit || looked_at >= MOST_LOOKED_AT;
         if is_full || is_end {
-            let next = (is_full && after.0 < seq || data.len() == limit).then(|| after.to_string());
+            let goes_on = is_full && !is_end && after.0 < seq || data.len() == limit;
+            let next = goes_on.then(|| after.to_string());
             return Ok(EventPage { data, next, seq, first_seq: archived.0 + 1 });
+        }
+    }
+}
+
+/// Those that fit, newest first.
+fn newest(
+    reader: &dyn History,
+    Part { after, before, limit }: Part,
+    filter: &Filter,
+    matcher: &Matcher<'_>,
+) -> Result<EventPage, AppError> {
+    let found = reader.events(after, 1)?;
+    let (archived, last) = (found.value.archived, found.last_seq);
+    let first = if filter.is_all() { Seq(0) } else { filter.before_first(reader)? };
+    let first = after.unwrap_or(archived).max(first);
+    let mut end = before.unwrap_or(Seq::LATEST).min(last.next());
+    let (mut data, mut runs, mut looked_at) = (Vec::new(), Runs::default(), 0);
+    loop {
+        let left = end.0.saturating_sub(first.0 + 1);
+        let is_full = data.len() == limit || looked_at >= MOST_LOOKED_AT;
+        if is_full || left == 0 {
+            let next = (left > 0).then(|| end.to_string());
+            return Ok(EventPage { data, next, seq: last.0, first_seq: archived.0 + 1 });
+        }
+        let most = if filter.is_all() { limit } else { MAX_ROWS };
+        let most = most.min(usize::try_from(left).unwrap_or(MAX_ROWS)).min(MAX_ROWS);
+        let records = reader.events(Some(Seq(end.0 - 1 - most as u64)), most)?.value.records;
+        looked_at += most;
+        end = Seq(end.0 - most as u64);
+        for (seq, record) in records.into_iter().rev() {
+            let of = runs.of(reader, &record)?;
+            if matcher.fits(&record, &of) {
+                data.push(row(seq, &record, &of));
+                if data.len() == limit {
+                    end = seq;
+                    break;
+                }
+            }
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::blame::{blame, SourceManifest};
 use super::context::{Backend, Context};
+use super::registrations::Told;
 use super::words::{cursor, limit};
 use super::{contents, differences, estimate, garbage, AppError};
 use crate::api::{
@@ -11,6 +12,7 @@ use crate::api::{
 use crate::engine::{Foreseen, Registration};
 use crate::store::{GraphRow, History, StoreError};
 use databuild_core::decide::{Impact, Refusal};
+use databuild_core::event::GraphRegistered;
 use databuild_core::graph::diff;
 use databuild_core::graph::{parse_file, Graph};
 use databuild_core::ids::Seq;
@@ -76,9 +78,11 @@ pub async fn list(context: &impl Context, query: ListQuery) -> Result<Page<api::
     let listed = context.slow(move |backend, reader| {
         let found = reader.graphs(before, limit)?;
         let rows = found.value;
+        let earlier = rows.last().map(|last| earlier(reader, last)).transpose()?.flatten();
         let next = rows.last().filter(|_| rows.len() == limit).map(|row| row.seq.0.to_string());
-        let data = rows.into_iter().map(|graph| row(backend, reader, &graph)).collect::<Result<_, _>>()?;
-        Ok(Page { data, next, seq: found.last_seq.0 })
+        let told = backend.registrations.told(reader, &rows, earlier.as_ref())?;
+        let rows = rows.iter().zip(told).map(|(graph, told)| row(backend, reader, graph, told));
+        Ok(Page { data: rows.collect::<Result<_, _>>()?, next, seq: found.last_seq.0 })
     });
     listed.await
 }
@@ -88,26 +92,42 @@ pub async fn list(context: &impl Context, query: ListQuery) -> Result<Page<api::
 /// # Errors
 /// No such graph.
 pub async fn detail(context: &impl Context, id: String) -> Result<GraphDetail, AppError> {
-    let found = context.quick(move |backend, reader| {
-        let graph = find(reader, &id)?;
-        let content = reader.content(&graph.id.0)?;
-        let content = content.ok_or_else(|| AppError::not_found("graph_not_found", "graph", &id))?;
-        let file: serde_json::Value = serde_json::from_slice(&content).unwrap_or_default();
-        let names = |part: &str, name: &str| {
-            let all = file[part].as_array().into_iter().flatten();
-            all.filter_map(|one| one[name].as_str().map(str::to_owned)).collect()
-        };
-        Ok(GraphDetail {
-            jobs: names("jobs", "label"),
-            datasets: names("datasets", "name"),
-            graph: row(backend, reader, &graph)?,
-            seq: backend.engine.snapshot().state.seq().0,
-        })
-    });
-    found.await
+    context.quick(move |backend, reader| detail_of(backend, reader, &find(reader, &id)?)).await
 }
 
-fn row(backend: &Backend, reader: &dyn History, graph: &GraphRow) -> Result<api::GraphRow, AppError> {
+fn detail_of(backend: &Backend, reader: &dyn History, graph: &GraphRow) -> Result<GraphDetail, AppError> {
+    let content = reader.content(&graph.id.0)?;
+    let content = content.ok_or_else(|| AppError::not_found("graph_not_found", "graph", &graph.id))?;
+    let file: serde_json::Value = serde_json::from_slice(&content).unwrap_or_default();
+    let names = |part: &str, name: &str| {
+        let all = file[part].as_array().into_iter().flatten();
+        all.filter_map(|one| one[name].as_str().map(str::to_owned)).collect()
+    };
+    Ok(GraphDetail {
+        jobs: names("jobs", "label"),
+        datasets: names("datasets", "name"),
+        graph: row_of(backend, reader, graph)?,
+        seq: backend.engine.snapshot().state.seq().0,
+    })
+}
+
+/// The registration before another one.
+fn earlier(reader: &dyn History, graph: &GraphRow) -> Result<Option<GraphRow>, AppError> {
+    Ok(reader.graphs(Some(graph.seq), 1)?.value.into_iter().next())
+}
+
+fn row_of(backend: &Backend, reader: &dyn History, graph: &GraphRow) -> Result<api::GraphRow, AppError> {
+    let earlier = earlier(reader, graph)?;
+    let told = backend.registrations.told(reader, std::slice::from_ref(graph), earlier.as_ref())?;
+    row(backend, reader, graph, told.into_iter().next().unwrap_or_default())
+}
+
+fn row(
+    backend: &Backend,
+    reader: &dyn History,
+    graph: &GraphRow,
+    Told { size, change }: Told,
+) -> Result<api::GraphRow, AppError> {
     let snapshot = backend.engine.snapshot();
     let current = snapshot.state.followed().is_some_and(|followed| followed.id == graph.id);
     let by = match reader.event(graph.seq) {
@@ -116,7 +136,8 @@ fn row(backend: &Backend, reader: &dyn History, graph: &GraphRow) -> Result<api:
         Err(error) => return Err(error.into()),
     };
     let (number, id, at) = (graph.seq.0, graph.id.to_string(), graph.at.to_string());
-    Ok(api::GraphRow { number, id, at, by, current })
+    let (job_count, dataset_count) = size.unzip();
+    Ok(api::GraphRow { number, id, at, by, current, job_count, dataset_count, change })
 }
 
 /// A registered graph by the beginning of its digest, by the number of its registration, or the `latest`.
@@ -183,7 +204,7 @@ pub async fn sources(
 /// No such graph, or none before it.
 pub async fn diff(context: &impl Context, query: DiffQuery) -> Result<DiffView, AppError> {
     let DiffQuery { base, head } = query;
-    let compared = context.slow(move |backend, reader| {
+    let found = context.slow(move |backend, reader| {
         let followed = || backend.engine.snapshot().state.followed().map(|graph| graph.id.0.clone());
         let head =
             head.or_else(followed).ok_or_else(|| AppError::new("no_graph", "no graph is registered yet"))?;
@@ -192,17 +213,81 @@ pub async fn diff(context: &impl Context, query: DiffQuery) -> Result<DiffView, 
             Some(base) => find(reader, &base)?,
             None => before(reader, &head)?,
         };
-        let (of_base, of_head) = (side(reader, &base)?, side(reader, &head)?);
-        let found = diff::diff(&of_base.0, &of_head.0);
-        let mut files = BTreeMap::new();
-        for job in differences::to_blame(&found) {
-            let then = manifest(reader, &base, differences::label_before(job))?;
-            let now = manifest(reader, &head, &job.name)?;
-            files.extend(then.zip(now).map(|(then, now)| (job.name.clone(), blame(&then, &now))));
-        }
-        Ok(differences::view(&of_base, &of_head, &found, |job| files.get(&job.name).cloned()))
+        compared(backend, reader, &base, &head)
     });
-    compared.await
+    found.await
+}
+
+/// What a registration changed against an earlier one.
+#[derive(Debug)]
+pub struct Changed {
+    /// The registration.
+    pub head: GraphDetail,
+    /// The one that it is held against; none if no other graph was registered before.
+    pub base: Option<api::GraphRow>,
+    /// What differs.
+    pub diff: Option<DiffView>,
+}
+
+/// A registration, with what it changed against another one, by default the one of another graph before it.
+///
+/// # Errors
+/// No such graph.
+pub async fn changed(context: &impl Context, id: String, base: Option<String>) -> Result<Changed, AppError> {
+    let found = context.slow(move |backend, reader| {
+        let head = find(reader, &id)?;
+        let base = match base {
+            Some(base) => Some(find(reader, &base)?),
+            None => before(reader, &head).ok(),
+        };
+        Ok(Changed {
+            diff: base.as_ref().map(|base| compared(backend, reader, base, &head)).transpose()?,
+            base: base.as_ref().map(|base| row_of(backend, reader, base)).transpose()?,
+            head: detail_of(backend, reader, &head)?,
+        })
+    });
+    found.await
+}
+
+fn compared(
+    backend: &Backend,
+    reader: &dyn History,
+    base: &GraphRow,
+    head: &GraphRow,
+) -> Result<DiffView, AppError> {
+    let (of_base, of_head) = (side(reader, base)?, side(reader, head)?);
+    let found = diff::diff(&of_base.0, &of_head.0);
+    let mut files = BTreeMap::new();
+    for job in differences::to_blame(&found) {
+        let then = manifest(reader, base, differences::label_before(job))?;
+        let now = manifest(reader, head, &job.name)?;
+        files.extend(then.zip(now).map(|(then, now)| (job.name.clone(), blame(&then, &now))));
+    }
+    let view = differences::view(&of_base, &of_head, &found, |job| files.get(&job.name).cloned());
+    Ok(DiffView { stale: stale_since(backend, reader, base, head)?, ..view })
+}
+
+/// What a graph made stale since another one, if new work follows it.
+fn stale_since(
+    backend: &Backend,
+    reader: &dyn History,
+    base: &GraphRow,
+    head: &GraphRow,
+) -> Result<Option<StaleView>, AppError> {
+    let snapshot = backend.engine.snapshot();
+    if snapshot.state.followed().is_none_or(|followed| followed.id != head.id) || base.id == head.id {
+        return Ok(None);
+    }
+    let Some(content) = reader.content(&base.id.0)? else { return Ok(None) };
+    let event = GraphRegistered {
+        graph: base.id.clone(),
+        content: String::from_utf8_lossy(&content).into(),
+        inherited: base.inherited.clone(),
+        sources: BTreeMap::new(),
+    };
+    // One that cannot be followed any more tells nothing of what came after it.
+    let Ok(found) = backend.engine.impact_since(event) else { return Ok(None) };
+    stale_view(backend, reader, found).map(Some)
 }
 
 /// The graph that was registered before another one.
@@ -250,26 +335,30 @@ fn by_job<'g>(found: &BTreeMap<String, Impact>, graph: &'g Graph) -> BTreeMap<&'
 pub async fn impact(context: &impl Context, body: ImpactRequest) -> Result<StaleView, AppError> {
     let ImpactRequest { content, inherited } = body;
     let view = context.looking(move |backend, reader| {
-        let Foreseen { datasets: found, head, seq } = backend.engine.impact(content, &inherited)?;
-        let counts = by_job(&found, &head.graph);
-        let snapshot = backend.engine.snapshot();
-        let estimate =
-            estimate::of_jobs(counts, Some(&head.graph), &snapshot.state, snapshot.capacity(), reader)?;
-        let datasets: Vec<DatasetImpact> = found
-            .into_iter()
-            .map(|(dataset, impact)| DatasetImpact {
-                dataset,
-                stale: impact.stale,
-                downstream: impact.downstream,
-                already: impact.already,
-                lost: impact.lost,
-            })
-            .collect();
-        let partitions: u64 = datasets.iter().map(|dataset| dataset.stale + dataset.downstream).sum();
-        let estimate = (partitions > 0).then_some(estimate);
-        let already = datasets.iter().map(|dataset| dataset.already).sum();
-        let lost = datasets.iter().map(|dataset| dataset.lost).sum();
-        Ok(StaleView { partitions, already, lost, datasets, estimate, seq })
+        stale_view(backend, reader, backend.engine.impact(content, &inherited)?)
     });
     view.await
+}
+
+fn stale_view(backend: &Backend, reader: &dyn History, foreseen: Foreseen) -> Result<StaleView, AppError> {
+    let Foreseen { datasets: found, head, seq } = foreseen;
+    let counts = by_job(&found, &head.graph);
+    let snapshot = backend.engine.snapshot();
+    let estimate =
+        estimate::of_jobs(counts, Some(&head.graph), &snapshot.state, snapshot.capacity(), reader)?;
+    let datasets: Vec<DatasetImpact> = found
+        .into_iter()
+        .map(|(dataset, impact)| DatasetImpact {
+            dataset,
+            stale: impact.stale,
+            downstream: impact.downstream,
+            already: impact.already,
+            lost: impact.lost,
+        })
+        .collect();
+    let partitions: u64 = datasets.iter().map(|dataset| dataset.stale + dataset.downstream).sum();
+    let estimate = (partitions > 0).then_some(estimate);
+    let already = datasets.iter().map(|dataset| dataset.already).sum();
+    let lost = datasets.iter().map(|dataset| dataset.lost).sum();
+    Ok(StaleView { partitions, already, lost, datasets, estimate, seq })
 }

@@ -227,7 +227,7 @@ fn attempt(attempt: crate::store::AttemptRow) -> AttemptRow {
 }
 
 /// How long the process of an attempt took; none if it had no process. Version 0.1.0 recorded the time since 1970 then.
-fn wall_ms(attempt: &crate::store::AttemptRow) -> Option<u64> {
+pub(super) fn wall_ms(attempt: &crate::store::AttemptRow) -> Option<u64> {
     let ended = attempt.ended_at.map_or(u64::MAX, |at| u64::try_from(at.as_millisecond()).unwrap_or(0));
     let nothing_ran = attempt.exit_code.is_none() && attempt.wall_ms == Some(0);
     attempt.wall_ms.filter(|ms| !nothing_ran && *ms < ended / 2)

@@ -5,7 +5,7 @@
 
 use super::waits::Waiting;
 use super::why::Obstacle;
-use crate::api::{BlockReason, Cancel, DatasetOrder, NodeKind, PartitionState, Turn};
+use crate::api::{BlockReason, Cancel, DatasetOrder, EventOrder, NodeKind, PartitionState, Turn};
 use crate::errors::Kind;
 use crate::store::{AttemptState, RunState, WantState};
 use databuild_core::event::{
@@ -75,6 +75,7 @@ pub fn all() -> Vec<Meaning> {
         of::<Cancel>(),
         of::<DatasetOrder>(),
         of::<Turn>(),
+        of::<EventOrder>(),
     ];
     words.into_iter().flatten().collect()
 }

@@ -26,6 +26,7 @@ use databuild_core::text::and_more;
 use databuild_core::word::Word as _;
 use databuild_core::words;
 use failure::last_failure;
+pub(crate) use inputs::symbols_at;
 use inputs::{inputs_used, Used};
 use jiff::Timestamp;
 use needs::{nearest_gap, needs, work_of};

@@ -267,6 +267,23 @@ impl Handle {
         Ok(Foreseen { datasets: decide::impact(&state, after, seen, now), head, seq: state.seq().0 })
     }
 
+    /// What the graph that new work follows made stale, held against one that was registered earlier: what is stale by now and
+    /// would not be under that one. Blocking.
+    ///
+    /// # Errors
+    /// No graph is registered, or that one cannot be followed any more.
+    pub fn impact_since(&self, base: GraphRegistered) -> Result<Foreseen, CommandError> {
+        let state = Arc::clone(&self.snapshot().state);
+        let head = state.followed().cloned().ok_or(Refusal::NoGraph)?;
+        let now = crate::os::now();
+        let before =
+            decide::under(&state, base, now).map_err(|error| Refusal::BadGraph(error.to_string()))?;
+        let mut after = State::clone(&state);
+        after.advance(now);
+        let datasets = decide::impact(&before, after, Sightings::default(), now);
+        Ok(Foreseen { datasets, head, seq: state.seq().0 })
+    }
+
     /// Looks at files, and submits what follows from what was seen. If another graph was registered meanwhile, it looks
     /// again: what was seen has the indices of the graph that was looked at, and the core refuses them.
     pub(super) async fn submit_seen<T: Send + 'static>(

@@ -23,7 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Bytes that may be the beginning of a request get nothing until more comes.
 const SHORT_PATIENCE: Duration = Duration::from_millis(100);
 
-const GRAPH: &str = r#"{"format":2,"label":"//:graph","datasets":[{"name":"daily","label":"//:daily","external":false,"dims":[{"name":"city","keys":{"kind":"static","keys":["oslo","rome"]}},{"name":"date","keys":{"kind":"time","granularity":"day","start":"2024-01-01","end":"2024-12-31","timezone":"UTC"}}],"path":"out/{city}/{date}"},{"name":"customer","label":"//:customer","external":false,"dims":[{"name":"customer","keys":{"kind":"dynamic","name":"customers"}}],"path":"out/customers/{customer}"}],"jobs":[{"label":"//:make","program":{"executable":"_main/make","args":["{date}"],"env":{},"env_inherit":[],"timeout_ms":null,"grace_ms":1,"manifest":"m","code":"c"},"params":{"full":"false"},"inputs":[],"outputs":["daily"],"retries":0,"backoff_ms":1,"backoff_max_ms":1,"on_code_change":"stale","sources":"s"},{"label":"//:open","program":{"executable":"_main/open","args":[],"env":{},"env_inherit":[],"timeout_ms":null,"grace_ms":1,"manifest":"m","code":"c"},"inputs":[],"outputs":["customer"],"retries":0,"backoff_ms":1,"backoff_max_ms":1,"on_code_change":"stale","sources":"s"}]}"#;
+pub(super) const GRAPH: &str = r#"{"format":2,"label":"//:graph","datasets":[{"name":"daily","label":"//:daily","external":false,"dims":[{"name":"city","keys":{"kind":"static","keys":["oslo","rome"]}},{"name":"date","keys":{"kind":"time","granularity":"day","start":"2024-01-01","end":"2024-12-31","timezone":"UTC"}}],"path":"out/{city}/{date}"},{"name":"customer","label":"//:customer","external":false,"dims":[{"name":"customer","keys":{"kind":"dynamic","name":"customers"}}],"path":"out/customers/{customer}"}],"jobs":[{"label":"//:make","program":{"executable":"_main/make","args":["{date}"],"env":{},"env_inherit":[],"timeout_ms":null,"grace_ms":1,"manifest":"m","code":"c"},"params":{"full":"false"},"inputs":[],"outputs":["daily"],"retries":0,"backoff_ms":1,"backoff_max_ms":1,"on_code_change":"stale","sources":"s"},{"label":"//:open","program":{"executable":"_main/open","args":[],"env":{},"env_inherit":[],"timeout_ms":null,"grace_ms":1,"manifest":"m","code":"c"},"inputs":[],"outputs":["customer"],"retries":0,"backoff_ms":1,"backoff_max_ms":1,"on_code_change":"stale","sources":"s"}]}"#;
 
 pub(super) struct Server {
     engine: Option<Engine>,
@@ -73,6 +73,7 @@ fn parts(folder: &TempDir) -> (Engine, App) {
         keep_logs: None,
         watched: Arc::default(),
             setup: Arc::default(),
+        registrations: Arc::default(),
     };
     let shared = Shared {
         owner: "owner".into(),

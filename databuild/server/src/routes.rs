@@ -4,8 +4,8 @@ use super::document;
 use super::error::ApiError;
 use super::handlers::openapi::Described;
 use super::handlers::{
-    checks, contents, datasets, errors, events, graphs, inventory, judgements, keys, mcp, metrics, now,
-    openapi, partitions, plans, pools, queue, runs, server, sessions, timeline, tokens, trials, wants,
+    checks, compare, contents, datasets, errors, events, graphs, inventory, judgements, keys, mcp, metrics,
+    now, openapi, partitions, plans, pools, queue, runs, server, sessions, timeline, tokens, trials, wants,
 };
 use super::middleware::{guard, with_readable_path};
 use super::pack::packed;
@@ -28,6 +28,7 @@ const BODY_LIMIT: usize = 1 << 20;
 fn v1() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .merge(checks::routes())
+        .merge(compare::routes())
         .merge(contents::routes())
         .merge(datasets::routes())
         .merge(errors::routes())

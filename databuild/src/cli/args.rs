@@ -1,9 +1,9 @@
 //! The command line as a whole: its commands, each of which has its arguments beside it.
 
 use super::commands::{
-    accept, adopt, apply, build, cancel, checks, completion, config, diff, explain, gc, graph, invoke, keys,
-    logs, mcp, partitions, plan, plans, pools, runs, scan, serve, shell, shim, stop, taint, token, trials,
-    ui, want, why,
+    accept, adopt, apply, build, cancel, checks, completion, config, diff, events, explain, gc, graph,
+    invoke, keys, logs, mcp, partitions, plan, plans, pools, runs, scan, serve, shell, shim, stop, taint,
+    token, trials, ui, want, why,
 };
 use super::shared_args::GlobalArgs;
 use clap::{Parser, Subcommand};
@@ -71,6 +71,8 @@ pub enum Command {
     Checks(checks::ChecksArgs),
     /// List runs, or show one
     Runs(runs::RunsArgs),
+    /// List what happened, newest first, or show one event
+    Events(events::EventsArgs),
     /// Repeat an attempt by hand, in a shell with its code, inputs and environment
     Shell(shell::ShellArgs),
     /// Print the output of a run

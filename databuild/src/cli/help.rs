@@ -10,7 +10,22 @@ use std::fmt::Write as _;
 /// Commands by what they are for; the most used first.
 const GROUPS: [(&str, &[&str]); 4] = [
     ("Build", &["build", "plan", "apply", "plans", "invoke", "want", "cancel"]),
-    ("Look", &["ui", "status", "partitions", "graph", "why", "runs", "logs", "shell", "checks", "explain"]),
+    (
+        "Look",
+        &[
+            "ui",
+            "status",
+            "partitions",
+            "graph",
+            "why",
+            "runs",
+            "logs",
+            "shell",
+            "checks",
+            "events",
+            "explain",
+        ],
+    ),
     (
         "Judge changes of code and data",
         &[

@@ -7,7 +7,6 @@ mod commands;
 mod connect;
 mod console;
 mod error;
-mod estimate;
 mod follow;
 mod graph;
 mod help;
@@ -15,7 +14,6 @@ mod interrupt;
 mod lost;
 mod output;
 mod paths;
-mod pull_request;
 mod shared_args;
 mod steady;
 mod tally;
@@ -80,6 +78,7 @@ fn run(cli: Cli) -> Result<u8, CliError> {
         Command::Pools(args) => c::pools::run(&cli.global, args),
         Command::Apply(args) => c::apply::run(&cli.global, args),
         Command::Diff(args) => c::diff::run(&cli.global, args),
+        Command::Events(args) => c::events::run(&cli.global, args),
         Command::Explain(args) => c::explain::run(&cli.global, args),
         Command::Why(args) => c::why::run(&cli.global, args),
         Command::Taint(args) => c::taint::run(&cli.global, args),

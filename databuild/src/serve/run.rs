@@ -280,6 +280,7 @@ impl Server {
             started_at: crate::os::now(),
             watched: Arc::default(),
             setup: Arc::new(setup(state, options)),
+            registrations: Arc::default(),
         };
         let shared = Shared {
             owner: crate::os::user().into(),

@@ -7,7 +7,7 @@ use super::rows::{
     AttemptRow, CheckRow, GraphRow, MaterializationRow, PastMaterialization, RunRow, RunState,
     RunWithAttempts, TaintRow, WantRow, WantState,
 };
-use databuild_core::event::{Event, Record, SetText};
+use databuild_core::event::{CheckOutcome, Event, Record, SetText};
 use databuild_core::ids::{AttemptId, GraphId, RunId, Seq, WantId};
 use databuild_core::state::{Holding, Named};
 use std::collections::BTreeMap;
@@ -204,6 +204,9 @@ pub trait History: Send + Sync {
         fits: &dyn Fn(&str) -> bool,
     ) -> Result<Answer<Listed<CheckRow>>, StoreError>;
 
+    /// What each check of each dataset found last, in how many partitions. Of checks, as of jobs, there are as many as graphs had.
+    fn check_counts(&self) -> Result<Answer<CheckCounts>, StoreError>;
+
     /// For each partition that holds this: how many checks did not pass it. Since it is there, those only warn.
     fn warnings(&self, held: &[Holding]) -> Result<Answer<Vec<u64>>, StoreError>;
 }
@@ -269,13 +272,42 @@ pub struct RunFilter {
     pub limit: usize,
 }
 
+/// In how many partitions a check found what, by its last look at each.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Outcomes {
+    /// The data is as it should be.
+    pub passed: u64,
+    /// It is not.
+    pub failed: u64,
+    /// The check did not come to a result.
+    pub error: u64,
+}
+
+impl Outcomes {
+    /// Counts partitions of which the check said this.
+    pub fn add(&mut self, outcome: CheckOutcome, partitions: u64) {
+        match outcome {
+            CheckOutcome::Passed => self.passed += partitions,
+            CheckOutcome::Failed => self.failed += partitions,
+            CheckOutcome::Error => self.error += partitions,
+        }
+    }
+}
+
+/// By the label of the check and the name of the dataset.
+pub type CheckCounts = BTreeMap<(String, String), Outcomes>;
+
 /// Which findings, newest first: of each check of each partition the newest.
 #[derive(Debug, Clone, Default)]
 pub struct CheckFilter {
     /// Only those of these partitions.
     pub of: CheckedSet,
+    /// Only those of the check of this label.
+    pub check: Option<String>,
     /// Only those that are not passed.
     pub failed: bool,
+    /// Only those that came to this.
+    pub outcome: Option<CheckOutcome>,
     /// Only those before this one: how a list goes on.
     pub before: Option<u64>,
     /// At most so many, up to [`MAX_ROWS`].

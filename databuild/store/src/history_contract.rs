@@ -3,7 +3,8 @@
 //! `history_contract!(Subject)` in a test module two levels below this one makes a test of each function here.
 
 use super::history::{
-    Answer, CheckFilter, CheckedSet, Counts, History, Listed, RunFilter, WantFilter, WantWork, MAX_ROWS,
+    Answer, CheckCounts, CheckFilter, CheckedSet, Counts, History, Listed, Outcomes, RunFilter, WantFilter,
+    WantWork, MAX_ROWS,
 };
 use super::log::{Batch, Blob, Checkpoint, EventLog};
 use super::rows::{
@@ -559,6 +560,12 @@ pub(super) fn of_each_check_of_each_partition_the_newest_finding_counts<S: Subje
     assert_eq!(shown(CheckFilter { before: Some(8), limit: 1, ..all.clone() }), newest[1..2]);
     let of = |of| shown(CheckFilter { of, ..all.clone() }).len();
     assert_eq!(["daily", "dail", "daily/n=1"].map(|name| of(CheckedSet::Dataset(name.into()))), [4, 0, 0]);
+    assert_eq!(shown(CheckFilter { check: Some("//:a".into()), ..all.clone() }), newest[..2]);
+    assert_eq!(shown(CheckFilter { outcome: Some(Error), ..all.clone() }), newest[2..3]);
+    let counts = |passed, failed, error| Outcomes { passed, failed, error };
+    let by_check = [("//:a", counts(1, 1, 0)), ("//:b", counts(1, 0, 1))];
+    let by_check = by_check.map(|(check, found)| ((check.to_owned(), "daily".to_owned()), found));
+    assert_eq!(f.history().check_counts().unwrap().value, CheckCounts::from(by_check));
     let both = ["daily/n=0", "daily/n=1"].map(str::to_owned);
     assert_eq!([&both[1..], &both].map(|texts| of(CheckedSet::Partitions(texts.to_vec()))), [2, 4]);
     let failed_of = CheckFilter { failed: true, of: CheckedSet::Dataset("daily".into()), ..all.clone() };

@@ -35,8 +35,8 @@ mod testing;
 pub use convert::ConvertError;
 pub use error::StoreError;
 pub use history::{
-    Answer, CheckFilter, CheckedSet, Counts, Durations, Events, Filed, History, Listed, RunFilter,
-    RunWithChecks, WantFilter, WantWork, MAX_ROWS,
+    Answer, CheckCounts, CheckFilter, CheckedSet, Counts, Durations, Events, Filed, History, Listed,
+    Outcomes, RunFilter, RunWithChecks, WantFilter, WantWork, MAX_ROWS,
 };
 pub use log::{Batch, Blob, Checkpoint, EventLog, FoundCheckpoint, IgnoredCheckpoint};
 pub use memory::MemoryLog;

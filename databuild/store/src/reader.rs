@@ -23,8 +23,8 @@ mod work;
 
 use super::error::StoreError;
 use super::history::{
-    Answer, CheckFilter, Counts, Durations, Events, Filed, History, Listed, RunFilter, RunWithChecks,
-    WantFilter, WantWork, MAX_ROWS,
+    Answer, CheckCounts, CheckFilter, Counts, Durations, Events, Filed, History, Listed, RunFilter,
+    RunWithChecks, WantFilter, WantWork, MAX_ROWS,
 };
 use super::rows::{
     AttemptRow, CheckRow, GraphRow, MaterializationRow, PastMaterialization, RunRow, RunWithAttempts,
@@ -433,6 +433,10 @@ impl History for Reader {
         fits: &dyn Fn(&str) -> bool,
     ) -> Result<Answer<Listed<CheckRow>>, StoreError> {
         self.answer(|connection| checks::list(connection, filter, fits))
+    }
+
+    fn check_counts(&self) -> Result<Answer<CheckCounts>, StoreError> {
+        self.answer(checks::counts)
     }
 
     fn warnings(&self, held: &[Holding]) -> Result<Answer<Vec<u64>>, StoreError> {

@@ -16,7 +16,7 @@ use databuild_core::text::{nearest, shown};
 macro_rules! kinds {
     ($($(#[doc = $meaning:literal])+ $variant:ident = $number:literal => $kind:literal,)+) => {
         /// Names of all kinds of events.
-        const KINDS: &[&str] = &[$($kind),+];
+        pub const KINDS: &[&str] = &[$($kind),+];
     };
 }
 
@@ -36,6 +36,7 @@ pub struct Filter {
     reference: Option<String>,
     kinds: Option<Vec<&'static str>>,
     actor: Option<String>,
+    cause: Option<String>,
 }
 
 impl Filter {
@@ -58,6 +59,7 @@ impl Filter {
             reference: query.reference.clone(),
             kinds: kinds.transpose()?,
             actor: query.actor.clone(),
+            cause: query.cause.clone(),
         })
     }
 
@@ -108,7 +110,7 @@ pub struct Matcher<'a> {
 impl Matcher<'_> {
     /// Whether an event fits; `of` are the runs that it speaks of, as far as they are known.
     pub(super) fn fits(&self, record: &Record, of: &[RunSubject]) -> bool {
-        let Filter { want, run, jobs, dataset: _, reference: _, kinds, actor } = self.filter;
+        let Filter { want, run, jobs, dataset: _, reference: _, kinds, actor, cause: from } = self.filter;
         if kinds.as_ref().is_some_and(|kinds| !kinds.contains(&record.event.kind())) {
             return false;
         }
@@ -120,6 +122,9 @@ impl Matcher<'_> {
             return false;
         }
         let cause = record.origin.cause.as_ref();
+        if !from.as_ref().is_none_or(|from| cause.is_some_and(|cause| cause.id() == *from)) {
+            return false;
+        }
         let about = about(&record.event);
         let has_want = |want: &WantId| about.wants.contains(want) || cause == Some(&Cause::Want(*want));
         let has_run = |run: &RunId| about.runs.contains(run) || cause == Some(&Cause::Run(*run));
@@ -225,6 +230,10 @@ impl Filter {
 
     pub(super) fn of_job(label: &str) -> Filter {
         Filter { jobs: Some(vec![label.to_owned()]), ..Filter::default() }
+    }
+
+    pub(super) fn of_cause(id: &str) -> Filter {
+        Filter { cause: Some(id.to_owned()), ..Filter::default() }
     }
 
     pub(super) fn of_dataset(name: &str) -> Filter {

@@ -72,7 +72,8 @@ fn events_are_found_by_what_they_speak_of_and_follow_from() {
     let reader = Reader::new(&database, 1);
     let state = State::default();
     let found = |filter: &Filter, after, limit| {
-        let page = page(&reader, after, limit, filter, &filter.at(&state)).unwrap();
+        let part = Part { after, before: None, limit };
+        let page = page(&reader, part, filter, &filter.at(&state)).unwrap();
         (page.data.iter().map(|row| row.seq).collect::<Vec<_>>(), page.next)
     };
     let all = |filter: &Filter| found(filter, None, 100).0;
@@ -83,13 +84,37 @@ fn events_are_found_by_what_they_speak_of_and_follow_from() {
     assert_eq!(all(&Filter::of_want(WantId(4))), [2]);
     assert_eq!(all(&Filter::of_job("//:report")), [2, 4, 7]);
     assert_eq!(all(&Filter::of_dataset("daily")), [1, 3, 5]);
+    assert_eq!((all(&Filter::of_cause("w4")), all(&Filter::of_cause("r12"))), (vec![2], vec![6]));
     // A part of it goes on where it ends.
     let filter = Filter::of_run(RunId(12));
     assert_eq!(found(&filter, None, 2), (vec![1, 3], Some("3".to_owned())));
     assert_eq!(found(&filter, Some(Seq(3)), 2), (vec![5, 6], Some("6".to_owned())));
     assert_eq!(found(&filter, Some(Seq(6)), 2), (vec![], None));
+    // The other way round, and between two events.
+    let newest = |filter: &Filter, before: Option<u64>, limit| {
+        let part = Part { after: None, before: before.map(Seq), limit };
+        let page = newest(&reader, part, filter, &filter.at(&state)).unwrap();
+        (page.data.iter().map(|row| row.seq).collect::<Vec<_>>(), page.next)
+    };
+    let everything = Filter::default();
+    assert_eq!(newest(&everything, None, 100), (vec![7, 6, 5, 4, 3, 2, 1], None));
+    assert_eq!(newest(&everything, None, 3), (vec![7, 6, 5], Some("5".to_owned())));
+    assert_eq!(newest(&everything, Some(5), 4), (vec![4, 3, 2, 1], None));
+    assert_eq!(newest(&everything, Some(1), 4), (vec![], None));
+    assert_eq!(newest(&filter, None, 2), (vec![6, 5], Some("5".to_owned())));
+    // Nothing of a run is before its first event, so nobody looks there.
+    assert_eq!(newest(&Filter::of_run(RunId(13)), Some(7), 2), (vec![4, 2], None));
+    let between = Part { after: Some(Seq(2)), before: Some(Seq(6)), limit: 100 };
+    let seqs = |page: EventPage| (page.data.iter().map(|row| row.seq).collect::<Vec<_>>(), page.next);
+    assert_eq!(
+        seqs(page(&reader, between, &everything, &everything.at(&state)).unwrap()),
+        (vec![3, 4, 5], None)
+    );
+    let back = super::newest(&reader, between, &everything, &everything.at(&state)).unwrap();
+    assert_eq!(seqs(back), (vec![5, 4, 3], None));
     // Runs are told with what they are of.
-    let row = page(&reader, Some(Seq(2)), 1, &Filter::default(), &Filter::default().at(&state)).unwrap().data;
+    let part = Part { after: Some(Seq(2)), before: None, limit: 1 };
+    let row = page(&reader, part, &everything, &everything.at(&state)).unwrap().data;
     assert_eq!(
         serde_json::to_value(&row[0].about).unwrap(),
         json!({"runs": ["r12"], "jobs": ["//:daily"], "datasets": ["daily"]})

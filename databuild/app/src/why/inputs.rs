@@ -239,8 +239,15 @@ fn made_as_of(reader: &dyn History, made: &MaterializationRow, at: Seq) -> Resul
     })
 }
 
-/// The dynamic keys that there were at a position of the log.
-fn symbols_at(state: &State, reader: &dyn History, at: Seq) -> Result<Option<Symbols>, StoreError> {
+/// The dynamic keys that there were at a position of the log; none if that is not known.
+///
+/// # Errors
+/// The history cannot be read.
+pub(crate) fn symbols_at(
+    state: &State,
+    reader: &dyn History,
+    at: Seq,
+) -> Result<Option<Symbols>, StoreError> {
     let mut symbols = state.symbols().clone();
     if symbols.dynamic_spaces().len() == 0 {
         return Ok(Some(symbols));

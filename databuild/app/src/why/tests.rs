@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::api::InputUsed;
-use crate::store::{Archiver, Batch, Checkpoint, Cut, EventLog, Reader, SqliteLog};
+use crate::store::{Archiver, Batch, Blob, Checkpoint, Cut, EventLog, Reader, SqliteLog};
 use databuild_core::decide::{
     AcceptRequest, AdoptRequest, AttemptEnd, AttemptReport, AttemptSpec, Core, Effect, FoundFile, Input,
     InvokeRequest, KeyRequest, Registration, Sighting, Step, Success, WantRequest,
@@ -90,13 +90,16 @@ pub(crate) struct Workspace {
     pub(crate) core: Core,
     /// Attempts that were ordered and are not over.
     pub(crate) ordered: Vec<AttemptSpec>,
+    /// What the next batch has besides its events.
+    blobs: Vec<Blob>,
 }
 
 impl Workspace {
     pub(crate) fn new(graph: &Value) -> Workspace {
         let folder = tempfile::tempdir().unwrap();
         let log = SqliteLog::open(&folder.path().join("log.db")).unwrap();
-        let mut workspace = Workspace { folder, log, core: Core::new(8), ordered: Vec::new() };
+        let mut workspace =
+            Workspace { folder, log, core: Core::new(8), ordered: Vec::new(), blobs: Vec::new() };
         workspace.register(graph);
         workspace
     }
@@ -113,7 +116,8 @@ impl Workspace {
         step.records.extend(more.records);
         step.effects.extend(more.effects);
         step.reply.as_ref().unwrap();
-        self.log.append(&Batch { records: step.records.clone(), blobs: vec![] }).unwrap();
+        let blobs = std::mem::take(&mut self.blobs);
+        self.log.append(&Batch { records: step.records.clone(), blobs }).unwrap();
         for effect in &step.effects {
             match effect {
                 Effect::Start(spec) => self.ordered.push(AttemptSpec::clone(spec)),
@@ -136,6 +140,13 @@ impl Workspace {
             inherited,
             sources,
         })));
+    }
+
+    /// The same, with the graph file kept beside the log, as the engine does.
+    pub(crate) fn register_kept(&mut self, graph: &Value) {
+        let content = graph.to_string();
+        self.blobs.push(Blob { digest: GraphId::of(&content).0, bytes: content.into() });
+        self.register(graph);
     }
 
     pub(crate) fn want(&mut self, target: &str, refresh: Refresh) {
@@ -188,7 +199,7 @@ impl Workspace {
     }
 
     /// Makes all that is wanted, and that it finds it needs.
-    fn finish_all(&mut self, version: &str) {
+    pub(crate) fn finish_all(&mut self, version: &str) {
         while let Some(partition) = self.ordered.first().map(|spec| spec.partition.clone()) {
             self.finish(&partition, version);
         }
@@ -199,7 +210,7 @@ impl Workspace {
     }
 
     /// The state as of now.
-    fn state(&self) -> State {
+    pub(crate) fn state(&self) -> State {
         let mut state = self.core.state.clone();
         state.advance(self.now());
         state

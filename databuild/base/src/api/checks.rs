@@ -11,6 +11,10 @@ pub struct ChecksQuery {
     /// Only of this reference.
     #[serde(rename = "ref")]
     pub reference: Option<String>,
+    /// Only of this check, by its label.
+    pub check: Option<String>,
+    /// Only what came to this: `passed`, `failed` or `error`.
+    pub outcome: Option<String>,
     /// Only what did not pass.
     #[serde(default)]
     pub failed: bool,
@@ -18,6 +22,24 @@ pub struct ChecksQuery {
     pub limit: Option<usize>,
     /// `next` of the page before.
     pub cursor: Option<String>,
+}
+
+/// A check, and how much of what it looks at passes it, by its last look at each partition.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct CheckSummary {
+    /// Label of the check.
+    pub check: String,
+    /// The dataset that it looks at.
+    pub dataset: String,
+    /// What it does not pass is not published; else it only warns. Absent of a check that the graph does not have any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blocking: Option<bool>,
+    /// Partitions that passed.
+    pub passed: u64,
+    /// Partitions that failed.
+    pub failed: u64,
+    /// Partitions of which it did not come to a result.
+    pub error: u64,
 }
 
 /// What a check found in a partition that a run made.

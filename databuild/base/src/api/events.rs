@@ -1,7 +1,18 @@
 //! The event log.
 
+use databuild_core::words;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
+
+words! {
+    /// Which events a list begins with.
+    pub enum EventOrder: "order of events" {
+        /// The oldest events come first.
+        Oldest => "oldest",
+        /// The newest events come first.
+        Newest => "newest",
+    }
+}
 
 /// Query of `GET /api/v1/events`.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, IntoParams)]
@@ -10,6 +21,11 @@ use utoipa::{IntoParams, ToSchema};
 pub struct EventsQuery {
     /// Only events after this one.
     pub after: Option<u64>,
+    /// Only events before this one.
+    pub before: Option<u64>,
+    /// Which ones come first: `oldest` by default.
+    #[param(inline, value_type = Option<EventOrder>)]
+    pub order: Option<String>,
     /// How many rows at most.
     pub limit: Option<usize>,
     /// Only events that speak of this want, or follow from it.
@@ -27,6 +43,8 @@ pub struct EventsQuery {
     pub kind: Option<String>,
     /// Only events that this person brought about; `system` for DataBuild itself.
     pub actor: Option<String>,
+    /// Only events that follow from this run, this want, or the request of this id.
+    pub cause: Option<String>,
 }
 
 /// `GET /api/v1/events`.
@@ -34,7 +52,7 @@ pub struct EventsQuery {
 pub struct EventPage {
     /// The events.
     pub data: Vec<EventRow>,
-    /// Where the list goes on; absent at its end.
+    /// Where the list goes on: `after` this event or, with the newest first, `before` it; absent at its end.
     pub next: Option<String>,
     /// The newest event.
     pub seq: u64,

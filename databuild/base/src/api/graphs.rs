@@ -57,6 +57,34 @@ pub struct GraphRow {
     pub by: Option<String>,
     /// New work follows it.
     pub current: bool,
+    /// Jobs that it has; absent if this program cannot read it any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job_count: Option<u64>,
+    /// Datasets that it has; absent as before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dataset_count: Option<u64>,
+    /// What it changed against the graph that was registered before it; absent if there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub change: Option<GraphChange>,
+}
+
+/// How much differs between a graph and the one that was registered before it. What was moved counts as changed.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
+pub struct GraphChange {
+    /// Jobs that are new.
+    pub jobs_added: u64,
+    /// Jobs that changed.
+    pub jobs_changed: u64,
+    /// Jobs that are gone.
+    pub jobs_removed: u64,
+    /// Datasets that are new.
+    pub datasets_added: u64,
+    /// Datasets that changed.
+    pub datasets_changed: u64,
+    /// Datasets that are gone.
+    pub datasets_removed: u64,
+    /// Checks, pools and declarations of other names that differ.
+    pub others: u64,
 }
 
 /// `GET /api/v1/graphs/{id}`.
@@ -210,7 +238,8 @@ pub struct DiffView {
     /// Declarations of other names that only one of the two has.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub moved: Vec<MovedDiff>,
-    /// What would become stale; absent without a server that follows the base.
+    /// What would become stale. If new work follows the head: what it made stale, as far as that was not built since. Absent if
+    /// new work follows neither of the two.
     pub stale: Option<StaleView>,
 }
 

@@ -4,6 +4,7 @@
 //! last event it knows of. Lists are `{"data": […], "next": cursor or null, "seq": n}`.
 
 mod checks;
+mod compare;
 mod contents;
 mod datasets;
 mod error;
@@ -36,6 +37,7 @@ pub const CLIENT_HEADER: &str = "x-databuild-client";
 pub const ALLOW_HEADER: &str = "x-databuild-allow";
 
 pub use checks::*;
+pub use compare::*;
 pub use contents::*;
 pub use datasets::*;
 pub use error::*;

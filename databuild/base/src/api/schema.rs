@@ -1,6 +1,6 @@
 //! Schemas of what other layers declare, for the API's description of itself.
 
-use super::{BlockReason, Cancel, DatasetOrder, NodeKind, PartitionState, Turn};
+use super::{BlockReason, Cancel, DatasetOrder, EventOrder, NodeKind, PartitionState, Turn};
 use crate::errors::Kind;
 use crate::os::EnvValue;
 use databuild_core::word::Word;
@@ -52,6 +52,7 @@ word_schemas! {
     BlockReason => "BlockReason",
     Cancel => "Cancel",
     DatasetOrder => "DatasetOrder",
+    EventOrder => "EventOrder",
     Kind => "ErrorKind",
     NodeKind => "NodeKind",
     PartitionState => "PartitionState",

@@ -19,9 +19,9 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(list)).routes(routes!(stream)).routes(routes!(one))
 }
 
-/// The build event log, oldest first.
+/// The build event log, oldest first or, with `order=newest`, newest first.
 ///
-/// Pass `next` as `after` to go on. Without `after` the answer begins at the first event that is not
+/// Pass `next` as `after` to go on; with the newest first, as `before`. Without `after` the answer begins at the first event that is not
 /// [archived](operations.md#old-events). With a filter an answer looks at 50,000 events at most, so it can have fewer rows than
 /// `limit`, even none, and still a `next`. `about` names what an event speaks of; `data` is what it says: its fields depend on
 /// `kind`, and [examples.json](../databuild/app/src/events/examples.json) has one of each. `kind` is the name of an event in
@@ -63,7 +63,7 @@ async fn one(app: App, Path(seq): Path<String>) -> Answer<EventRow> {
 /// `event` has an event, and its id is the event's number. The stream begins after `Last-Event-ID` or `after`, else now. `lost` with
 /// `{"from": 5, "to": 9}` says that these are not told: they came faster than they were read, or they are archived; each is at
 /// `GET /events/{seq}`. A stream on which nothing is told for 15 s tells its place as an id without an event, so that a client
-/// that comes again goes on there. It has no `limit`.
+/// that comes again goes on there. It has no `limit`, no `before` and no `order`.
 #[utoipa::path(
     get,
     path = "/events/stream",
@@ -80,8 +80,10 @@ async fn stream(
     headers: HeaderMap,
     Query(query): Query<EventsQuery>,
 ) -> Result<Response, ApiError> {
-    if query.limit.is_some() {
-        return Err(ApiError::new("bad_query", "a stream has no `limit`: it goes on as long as you read it"));
+    if query.limit.is_some() || query.before.is_some() || query.order.is_some() {
+        let message =
+            "a stream has no `limit`, `before` or `order`: it tells what comes, as long as you read it";
+        return Err(ApiError::new("bad_query", message));
     }
     let after = last_event(&headers).or(query.after);
     let filter = events::filter(&app, query).await?;

@@ -73,7 +73,7 @@ async fn current(app: App) -> Result<Response, ApiError> {
 /// What differs between two graphs that were registered.
 ///
 /// It is told as [`databuild diff`](cli.md#diff) tells it, with `files` to blame. Without `head` it is the graph that new work
-/// follows, without `base` the one that was registered before the head.
+/// follows, without `base` the one that was registered before the head. If new work follows the head, `stale` says what it made stale.
 #[utoipa::path(
     get,
     path = "/graphs/diff",

@@ -4,6 +4,7 @@
 //! takes and answers. The "default" answer has the codes of its errors, and in capitals groups of them.
 
 pub(super) mod checks;
+pub(super) mod compare;
 pub(super) mod contents;
 pub(super) mod datasets;
 pub(super) mod errors;

@@ -126,7 +126,10 @@ async fn list_checks(app: &App, args: ChecksArgs) -> Result<Value, ApiError> {
     let ChecksArgs { reference, failed, cursor } = args;
     let ask = |limit| {
         let (reference, cursor) = (reference.clone(), cursor.clone());
-        checks::list(app, ChecksQuery { reference, failed, limit: Some(limit), cursor })
+        checks::list(
+            app,
+            ChecksQuery { reference, failed, limit: Some(limit), cursor, ..ChecksQuery::default() },
+        )
     };
     Ok(page(ask).await?)
 }

@@ -15,6 +15,9 @@ pub struct ChecksArgs {
     /// References (can be repeated); everything, if left out
     #[arg(value_name = "REF")]
     pub targets: Vec<String>,
+    /// Only results of this check, by its label
+    #[arg(long, value_name = "LABEL")]
+    pub check: Option<String>,
     /// Only results that did not pass
     #[arg(long)]
     pub failed: bool,
@@ -56,6 +59,9 @@ pub fn run(global: &GlobalArgs, args: &ChecksArgs) -> Result<u8, CliError> {
 /// Findings within a reference, as many as are asked for.
 fn list(client: &Client, args: &ChecksArgs, reference: Option<&str>) -> Result<Page<CheckRow>, CliError> {
     let mut path = format!("/api/v1/checks?failed={}", args.failed);
+    if let Some(check) = &args.check {
+        path.push_str(&format!("&check={}", url::query_value(check)));
+    }
     if let Some(reference) = reference {
         path.push_str(&format!("&ref={}", url::query_value(reference)));
     }

@@ -4,13 +4,13 @@
 
 use crate::api::{self, DatasetImpact, DiffView, ImpactRequest, JobDiff, SourcesRequest, StaleView};
 use crate::app::blame::{blame as changed_files, SourceManifest};
-use crate::app::differences;
+use crate::app::{differences, estimate, pull_request};
 use crate::cli::blame;
 use crate::cli::client::Client;
 use crate::cli::error::CliError;
 use crate::cli::graph::{self, BuiltGraph};
 use crate::cli::shared_args::GlobalArgs;
-use crate::cli::{connect, estimate, exit_code, output, paths, pull_request};
+use crate::cli::{connect, exit_code, output, paths};
 use crate::os::read_given;
 use clap::Args;
 use databuild_core::graph::diff::{diff, Difference, GraphDiff};

@@ -9,6 +9,7 @@ pub mod checks;
 pub mod completion;
 pub mod config;
 pub mod diff;
+pub mod events;
 pub mod explain;
 pub mod gc;
 pub mod graph;

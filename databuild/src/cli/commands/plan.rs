@@ -1,9 +1,9 @@
 //! `plan`: what a build would run, and why; kept, to be applied.
 
 use crate::api::{PlanGroup, PlanRequest, PlanView};
+use crate::app::estimate::takes;
 use crate::cli::connect;
 use crate::cli::error::CliError;
-use crate::cli::estimate::takes;
 use crate::cli::exit_code;
 use crate::cli::output::{self, Table};
 use crate::cli::shared_args::{seconds, word, GlobalArgs};

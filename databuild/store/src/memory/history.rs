@@ -2,8 +2,8 @@
 
 use super::super::error::StoreError;
 use super::super::history::{
-    Answer, CheckFilter, CheckedSet, Counts, Durations, Events, Filed, History, Listed, RunFilter,
-    RunWithChecks, WantFilter, WantWork, MAX_ROWS,
+    Answer, CheckCounts, CheckFilter, CheckedSet, Counts, Durations, Events, Filed, History, Listed,
+    RunFilter, RunWithChecks, WantFilter, WantWork, MAX_ROWS,
 };
 use super::super::log::EventLog as _;
 use super::super::rows::{
@@ -276,10 +276,7 @@ impl History for MemoryLog {
         fits: &dyn Fn(&str) -> bool,
     ) -> Result<Answer<Listed<CheckRow>>, StoreError> {
         let checks = self.lists()?.checks;
-        let mut newest_of: BTreeMap<(&str, &str), u64> = BTreeMap::new();
-        for check in &checks {
-            newest_of.insert((&check.partition, &check.check), check.id);
-        }
+        let newest_of = newest_findings(&checks);
         let asked_for = checks.iter().filter(|check| {
             let of = match &filter.of {
                 CheckedSet::All => true,
@@ -288,9 +285,24 @@ impl History for MemoryLog {
             };
             of && newest_of.get(&(check.partition.as_str(), check.check.as_str())) == Some(&check.id)
                 && !(filter.failed && check.outcome == CheckOutcome::Passed)
+                && filter.outcome.is_none_or(|outcome| outcome == check.outcome)
+                && filter.check.as_ref().is_none_or(|label| *label == check.check)
                 && fits(&check.partition)
         });
         self.answer(newest(asked_for.cloned(), |check| check.id, filter.before, filter.limit))
+    }
+
+    fn check_counts(&self) -> Result<Answer<CheckCounts>, StoreError> {
+        let checks = self.lists()?.checks;
+        let newest_of = newest_findings(&checks);
+        let mut counts = CheckCounts::new();
+        for check in &checks {
+            if newest_of.get(&(check.partition.as_str(), check.check.as_str())) == Some(&check.id) {
+                let of = (check.check.clone(), dataset_of(&check.partition).to_owned());
+                counts.entry(of).or_default().add(check.outcome, 1);
+            }
+        }
+        self.answer(counts)
     }
 
     fn warnings(&self, held: &[Holding]) -> Result<Answer<Vec<u64>>, StoreError> {
@@ -310,4 +322,9 @@ impl History for MemoryLog {
         };
         self.answer(held.iter().map(count).collect())
     }
+}
+
+/// The newest finding of each check for each partition, by its number.
+fn newest_findings(checks: &[CheckRow]) -> BTreeMap<(&str, &str), u64> {
+    checks.iter().map(|check| ((check.partition.as_str(), check.check.as_str()), check.id)).collect()
 }

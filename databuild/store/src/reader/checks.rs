@@ -1,8 +1,8 @@
 //! What checks found.
 
-use super::columns::{check, check_row, select};
+use super::columns::{check, check_row, select, Cells};
 use super::newest::{newest, Part, Walk};
-use crate::history::{CheckFilter, CheckedSet, Listed};
+use crate::history::{CheckCounts, CheckFilter, CheckedSet, Listed};
 use crate::rows::CheckRow;
 use databuild_core::event::CheckOutcome;
 use databuild_core::ids::RunId;
@@ -46,6 +46,8 @@ pub(super) fn list(
     newest(connection, &walks(filter), part, |row| {
         let is_asked_for = row.get::<_, bool>(check::NEWEST)?
             && !(filter.failed && row.get_ref(check::OUTCOME)?.as_str()? == passed)
+            && is(row, check::OUTCOME, filter.outcome.map(|outcome| outcome.word()))?
+            && is(row, check::NAME, filter.check.as_deref())?
             && fits(row.get_ref(check::PARTITION)?.as_str()?);
         if is_asked_for {
             check_row(row).map(Some)
@@ -53,6 +55,28 @@ pub(super) fn list(
             Ok(None)
         }
     })
+}
+
+/// Whether a column has this text, if any is asked for.
+fn is(row: &Row<'_>, column: usize, text: Option<&str>) -> rusqlite::Result<bool> {
+    Ok(match text {
+        Some(text) => row.get_ref(column)?.as_str()? == text,
+        None => true,
+    })
+}
+
+/// See [`crate::History::check_counts`].
+pub(super) fn counts(connection: &Connection) -> rusqlite::Result<CheckCounts> {
+    let mut statement =
+        connection.prepare_cached("SELECT name, dataset, outcome, count FROM check_counts")?;
+    let mut rows = statement.query([])?;
+    let mut counts = CheckCounts::new();
+    while let Some(row) = rows.next()? {
+        let mut cells = Cells::from(row, 0);
+        let of = (cells.get()?, cells.get()?);
+        counts.entry(of).or_default().add(cells.word()?, cells.unsigned()?);
+    }
+    Ok(counts)
 }
 
 /// See [`crate::History::warnings`].

@@ -68,6 +68,7 @@ pub(super) mod check {
     pub(in super::super) const PARTITION: usize = 1;
     pub(in super::super) const OUTCOME: usize = 2;
     pub(in super::super) const NEWEST: usize = 3;
+    pub(in super::super) const NAME: usize = 4;
 }
 
 /// How many columns a materialization has.
@@ -287,8 +288,9 @@ mod tests {
             ["job", "partition", "state"]
         );
         let checks = names(select!(checks ""));
-        let places = [check::PARTITION, check::OUTCOME, check::NEWEST].map(|place| &checks[place]);
-        assert_eq!(places, ["partition", "outcome", "newest"]);
+        let places =
+            [check::PARTITION, check::OUTCOME, check::NEWEST, check::NAME].map(|place| &checks[place]);
+        assert_eq!(places, ["partition", "outcome", "newest", "name"]);
         assert_eq!(names(select!(materializations "")).len(), OF_MATERIALIZATION);
     }
 }

@@ -14,7 +14,7 @@ use std::sync::atomic::AtomicUsize;
 type Query = fn(&Reader);
 
 /// Every query that a request can ask for, with what finds nothing or has to look longest.
-const ASKED: [(&str, Query); 25] = [
+const ASKED: [(&str, Query); 26] = [
     ("wants", |reader| drop(reader.wants(&WantFilter { limit: 10, ..WantFilter::default() }).unwrap())),
     ("open wants", |reader| {
         let state = Some(WantState::Open);
@@ -64,6 +64,7 @@ const ASKED: [(&str, Query); 25] = [
         let of = CheckedSet::Partitions(vec!["daily/n=1".into()]);
         checks(reader, CheckFilter { of, ..CheckFilter::default() });
     }),
+    ("counts of checks", |reader| drop(reader.check_counts().unwrap())),
     ("warnings", |reader| {
         drop(reader.warnings(&[holding(&["none", "daily/n=1"], 2, "sha256:1")]).unwrap());
     }),

@@ -8,7 +8,7 @@ use super::super::error::StoreError;
 use super::failure::failure;
 use super::open::{check_header, open_read_only, projections_version};
 use super::read::{records, records_of_kinds};
-use super::schema::{MOVING_TABLES, PROJECTIONS_VERSION};
+use super::schema::{MOVING_TABLES, OLDEST_ARCHIVED, PROJECTIONS_VERSION};
 use super::sums::sum_of;
 use databuild_core::event::Record;
 use databuild_core::ids::Seq;
@@ -148,8 +148,8 @@ impl Archives {
         Ok(found)
     }
 
-    /// What the newest archive that has it says, and which one that is. Archives whose lists are of another version
-    /// than [`PROJECTIONS_VERSION`] are passed over.
+    /// What the newest archive that has it says, and which one that is. Archives whose lists are of a version
+    /// that this program does not read are passed over.
     pub(in super::super) fn find<T>(
         &self,
         archived: Seq,
@@ -158,7 +158,8 @@ impl Archives {
         let files = self.counted(archived)?;
         for file in files.iter().rev() {
             let connection = file.open()?;
-            if projections_version(&connection, &file.name())? != Some(PROJECTIONS_VERSION) {
+            let version = projections_version(&connection, &file.name())?;
+            if !version.is_some_and(|version| (OLDEST_ARCHIVED..=PROJECTIONS_VERSION).contains(&version)) {
                 continue;
             }
             if let Some(found) = find(&connection, &file.name())? {

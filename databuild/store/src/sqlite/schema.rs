@@ -13,7 +13,10 @@ pub(super) const FORMAT: i64 = 4;
 
 /// The version of [`PROJECTIONS`] and of what is projected into them. Another number in the file only
 /// means that they are made again.
-pub(super) const PROJECTIONS_VERSION: i64 = 8;
+pub(super) const PROJECTIONS_VERSION: i64 = 9;
+
+/// The oldest version of lists that archives are read with: rows that moved there have been the same since.
+pub(super) const OLDEST_ARCHIVED: i64 = 8;
 
 /// Name in `meta` of the position up to which events are in archives; absent = none are.
 pub(in super::super) const ARCHIVED: &str = "archived_until";
@@ -46,9 +49,10 @@ CREATE TABLE meta (
 ";
 
 /// Names of the tables in [`PROJECTIONS`], in an order in which they can be dropped.
-pub(super) const PROJECTED_TABLES: [&str; 12] = [
+pub(super) const PROJECTED_TABLES: [&str; 13] = [
     "attempts",
     "checks",
+    "check_counts",
     "runs",
     "want_work",
     "wants",
@@ -81,7 +85,7 @@ pub(super) const MOVING_TABLES: [(&str, &[&str]); 5] = [
 /// `dataset` is what the text of the partitions begins with. `want_work` has the events that say what a want waits for, and
 /// `key_changes` those by which dynamic keys come and go.
 ///
-/// `run_ends` and `want_ends` count what is over, with all that is archived.
+/// `run_ends` and `want_ends` count what is over, with all that is archived. `check_counts` counts the newest findings.
 pub(super) const PROJECTIONS: &str = "
 CREATE TABLE wants (
     id INTEGER PRIMARY KEY,
@@ -197,7 +201,29 @@ CREATE INDEX checks_newest ON checks (dataset) WHERE newest = 1;
 CREATE INDEX checks_not_passed ON checks (newest) WHERE newest = 1 AND outcome <> 'passed';
 CREATE INDEX checks_not_passed_of ON checks (dataset) WHERE newest = 1 AND outcome <> 'passed';
 CREATE INDEX checks_by_run ON checks (run);
+CREATE TABLE check_counts (
+    name TEXT NOT NULL,
+    dataset TEXT NOT NULL,
+    outcome TEXT NOT NULL,
+    count INTEGER NOT NULL,
+    PRIMARY KEY (name, dataset, outcome)
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER checks_added AFTER INSERT ON checks WHEN new.newest = 1 BEGIN
+    INSERT INTO check_counts (name, dataset, outcome, count) VALUES (new.name, new.dataset, new.outcome, 1)
+    ON CONFLICT (name, dataset, outcome) DO UPDATE SET count = count + 1;
+END;
+CREATE TRIGGER checks_replaced AFTER UPDATE OF newest ON checks WHEN old.newest <> new.newest BEGIN
+    INSERT INTO check_counts (name, dataset, outcome, count)
+    VALUES (new.name, new.dataset, new.outcome, new.newest - old.newest)
+    ON CONFLICT (name, dataset, outcome) DO UPDATE SET count = count + excluded.count;
+    DELETE FROM check_counts
+    WHERE name = new.name AND dataset = new.dataset AND outcome = new.outcome AND count = 0;
+END;
 CREATE TRIGGER checks_removed AFTER DELETE ON checks WHEN old.newest = 1 BEGIN
+    UPDATE check_counts SET count = count - 1
+    WHERE name = old.name AND dataset = old.dataset AND outcome = old.outcome;
+    DELETE FROM check_counts
+    WHERE name = old.name AND dataset = old.dataset AND outcome = old.outcome AND count = 0;
     UPDATE checks SET newest = 1
     WHERE id = (SELECT max(id) FROM checks WHERE partition = old.partition AND name = old.name);
 END;

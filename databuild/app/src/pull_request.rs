@@ -4,8 +4,8 @@
 //! span of code, in which nothing is a link, a mention or HTML.
 
 use super::estimate::takes;
-use super::output::{are, count};
 use crate::api::{Blame, DiffView, JobDiff, StaleView};
+use databuild_core::amounts::{are, count};
 
 /// Rows of a table; the rest is counted. Hosts refuse comments of more than some ten thousand characters.
 const ROWS: usize = 40;
@@ -13,6 +13,7 @@ const ROWS: usize = 40;
 const FILES: usize = 5;
 
 /// The lines of the comment.
+#[must_use]
 pub fn lines(view: &DiffView) -> Vec<String> {
     let mut lines = vec![format!("### DataBuild: {}", headline(view)), String::new()];
     if let Some(stale) = &view.stale {
