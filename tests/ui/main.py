@@ -34,7 +34,7 @@ def main():
                 raise SystemExit(f"{' '.join(line)} ended with {done.returncode}, not {status}:\n{done.stdout.decode()}")
 
         try:
-            workspace.fill(run)
+            workspace.fill(made, run)
             node = next(pathlib.Path(packages).glob("node_modules/node-linux-*/bin/node"))
             script = [HERE / "screenshots.mjs"] if arguments.screenshots else ["--test", HERE / "scenarios.mjs"]
             return subprocess.run([node, *script], cwd=made.path, env=environment, stdin=subprocess.DEVNULL, check=False).returncode

@@ -68,7 +68,7 @@ test('who signed in by a token sees pages until it is revoked, and then why not'
 
 // Every page, by a name.
 function pages() {
-  const [failed] = runs('failed');
+  const [failed, other] = runs('failed');
   return {
     now: '/',
     datasets: '/datasets',
@@ -98,6 +98,18 @@ function pages() {
     timeline: '/timeline',
     'a timeline of one want': '/timeline?want=w5',
     'a timeline of long ago': '/timeline?from=2024-01-01T00:00:00Z&until=2024-01-02T00:00:00Z',
+    events: '/events',
+    'events of a run': `/events?run=${failed}&kind=attempt_ended`,
+    event: '/events/1',
+    changes: '/changes',
+    change: '/changes/latest',
+    'the first graph': '/changes/1',
+    judgement: '/changes/latest?ask=judge&job=//:hourly',
+    'all checks': '/checks',
+    'a check': '/checks?check=//:usual&ref=sales/report',
+    'two runs': `/compare?a=${other}&b=${failed}`,
+    'then and now': '/compare?a=weather/hourly/hour=2026-10-20T00',
+    'nothing to compare': '/compare',
     error: '/runs/r999999',
   };
 }
@@ -258,6 +270,33 @@ test('a want is paused and canceled, each after a question', () =>
     await page.click('text=Cancel');
     await page.click('button:has-text("Cancel the want")');
     await page.waitForFunction(() => document.querySelector('h1').textContent.includes('canceled'));
+  }));
+
+test('what a graph changed is judged after a question, and the log says who did', () =>
+  browser.with({}, async (page) => {
+    await page.goto('/changes');
+    await page.click('#changes tbody a');
+    assert.match(await page.textContent('#jobs'), /weather\/rounding\.py changed/);
+    assert.match(await page.textContent('#stale'), /weather\/hourly/);
+    await page.click('summary:has-text("Markdown")');
+    assert.match(await page.inputValue('#markdown'), /changed `weather\/rounding\.py`/);
+    await page.click('text=Judge');
+    await page.fill('input[name=reason]', 'it only rounds');
+    await page.click('button:has-text("Accept")');
+    await page.waitForURL(/\/changes\/\d+$/);
+    assert.match(await page.textContent('.say'), /nothing is stale for it/);
+    await page.goto('/events?kind=code_accepted');
+    await page.click('#events tbody a');
+    assert.match(await page.textContent('#data'), /it only rounds/);
+  }));
+
+test('a run is compared with what its job would do now', () =>
+  browser.with({}, async (page) => {
+    const [run] = runs('completed');
+    await page.goto(`/runs/${run}`);
+    await page.click('text=Compare it');
+    await page.waitForURL(/\/compare\?a=r\d+$/);
+    assert.match(await heading(page), / and now$/);
   }));
 
 test('failures that were seen are not told of again', () =>

@@ -1,5 +1,6 @@
 """A workspace with something of everything that pages show: done, failed, stale, missing, running and waiting work."""
 
+import json
 import pathlib
 import sys
 
@@ -25,6 +26,16 @@ case "$2 $3" in
 esac
 echo x > "$1"
 """
+
+# Looks at a month's report: two of them are not as usual.
+LOOK = """#!/bin/sh
+case "$1" in
+  2026-03|2026-04) echo "only 28 rows of 31 in $1" >&2; exit 1 ;;
+esac
+"""
+
+# Makes an hour; the second version came later.
+HOURLY = ["#!/bin/sh\necho x > \"$1\"\n", "#!/bin/sh\n# Rounded.\necho x > \"$1\"\n"]
 
 
 def over_time(name, granularity, start, end):
@@ -59,12 +70,20 @@ def make(folder, program):
         handmade.job("hourly", "weather/hourly"),
         handmade.job("summary", "weather/summary", [reads("weather/hourly", [hour], [{"kind": "all"}])]),
     ]
-    workspace = handmade.Workspace(folder, program, datasets, jobs)
+    checks = [
+        {"label": "//:sane", "dataset": "sales/report", "blocking": True, "args": ["any"]},
+        {"label": "//:usual", "dataset": "sales/report", "blocking": False, "args": ["{month}"]},
+    ]
+    workspace = handmade.Workspace(folder, program, datasets, jobs, checks=checks)
+    look = workspace.code("look", LOOK)
+    del look["sources"]
+    for check in workspace.graph["checks"]:
+        check.update(look)
     code = workspace.code("features", FEATURES)
     for job in workspace.graph["jobs"]:
         if job["label"] == "//:features":
             job.update(code, retries=1, backoff_ms=200)
-    workspace.write_graph()
+    write_hourly(workspace, 0)
     # As few as on a small machine, so that something waits on any.
     (workspace.path / "databuild.toml").write_text("places = 2\n")
     rates = workspace.path / "out/raw/rates"
@@ -72,6 +91,19 @@ def make(folder, program):
     for day in range(1, 20):
         (rates / f"2026-10-{day:02}").write_text("1")
     return workspace
+
+
+def write_hourly(workspace, version):
+    """Gives the job `hourly` this version of its code, with the file to blame."""
+    code = workspace.code("hourly", HOURLY[version])
+    file = {"path": "weather/rounding.py", "owner": "//weather:rounding", "sha256": f"{version:064}"}
+    edges = [["//:hourly", "//weather:rounding"]]
+    sources = {"format": 1, "label": "//:hourly", "files": [file], "edges": edges}
+    (workspace.runfiles / "hourly.sources").write_text(json.dumps(sources))
+    for job in workspace.graph["jobs"]:
+        if job["label"] == "//:hourly":
+            job.update(code)
+    workspace.write_graph()
 
 
 # Command lines that bring about what is done, what failed, what is stale, and what runs and waits.
@@ -88,10 +120,12 @@ BEGUN = [
 ]
 
 
-def fill(run):
+def fill(workspace, run):
     """Brings all of it about; `run` takes a command line and the exit status that it has to end with."""
     for line in DONE:
         run(line, 0)
     run(FAILED, 1)
+    # The next command registers the graph with another code of a job.
+    write_hourly(workspace, 1)
     for line in [STALE, *BEGUN]:
         run(line, 0)

@@ -48,6 +48,12 @@ pub enum Place {
     Timeline,
     /// The server.
     Server,
+    /// Graphs and what they changed.
+    Changes,
+    /// Checks and what they found.
+    Checks,
+    /// The event log.
+    Events,
     /// None of them.
     Nowhere,
 }
@@ -231,6 +237,9 @@ impl Page {
                     (entry(Place::Queue, "Queue", "/queue", site.waiting))
                     (entry(Place::Timeline, "Timeline", "/timeline", 0))
                     li.gap aria-hidden="true" {}
+                    (entry(Place::Changes, "Changes", "/changes", 0))
+                    (entry(Place::Checks, "Checks", "/checks", 0))
+                    (entry(Place::Events, "Events", "/events", 0))
                     (entry(Place::Server, "Server", "/server", 0))
                 }
             }

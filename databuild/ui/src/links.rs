@@ -132,6 +132,42 @@ pub fn reference(text: &str, count: u64) -> Url {
     }
 }
 
+/// Graphs that were registered.
+#[must_use]
+pub fn changes() -> Url {
+    Url::new("/changes")
+}
+
+/// The page of a graph, by the number of its registration.
+#[must_use]
+pub fn change(number: u64) -> Url {
+    Url::new(&format!("/changes/{number}"))
+}
+
+/// Checks, and what they found.
+#[must_use]
+pub fn checks() -> Url {
+    Url::new("/checks")
+}
+
+/// Two runs side by side.
+#[must_use]
+pub fn compare() -> Url {
+    Url::new("/compare")
+}
+
+/// The event log.
+#[must_use]
+pub fn events() -> Url {
+    Url::new("/events")
+}
+
+/// An event's page.
+#[must_use]
+pub fn event(seq: u64) -> Url {
+    Url::new(&format!("/events/{seq}"))
+}
+
 /// A plan's page.
 #[must_use]
 pub fn plan(id: &str) -> Url {

@@ -9,7 +9,11 @@
 //! - A `GET` changes nothing. What a form does is shown first, and needs what only our own pages know ([`form`]).
 
 mod answer;
+mod changes;
+mod checks;
+mod compare;
 mod datasets;
+mod events;
 mod files;
 mod form;
 mod graph;

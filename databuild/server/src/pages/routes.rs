@@ -1,7 +1,9 @@
 //! All routes of pages.
 
 use super::answer::guarded;
-use super::{datasets, files, graph, live, now, plans, queue, runs, server, timeline, wants};
+use super::{
+    changes, checks, compare, datasets, events, files, graph, live, now, plans, queue, runs, server, timeline, wants,
+};
 use crate::state::App;
 use axum::middleware::map_response;
 use axum::Router;
@@ -9,7 +11,11 @@ use axum::Router;
 /// All of them.
 pub(crate) fn routes() -> Router<App> {
     Router::new()
+        .merge(changes::routes())
+        .merge(checks::routes())
+        .merge(compare::routes())
         .merge(datasets::routes())
+        .merge(events::routes())
         .merge(files::routes())
         .merge(graph::routes())
         .merge(live::routes())

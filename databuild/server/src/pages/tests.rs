@@ -111,7 +111,7 @@ impl Got {
 }
 
 /// Pages of the graph of tests, with what each must show.
-const PAGES: [(&str, &str); 21] = [
+const PAGES: [(&str, &str); 30] = [
     ("/", "<h1>Now</h1>"),
     ("/datasets", "<b>2 datasets</b>"),
     ("/datasets?q=cust", "/datasets/customer"),
@@ -133,6 +133,15 @@ const PAGES: [(&str, &str); 21] = [
     ("/timeline", "No run was under way then."),
     ("/timeline?from=2024-01-01T00:00:00Z&until=2024-01-02T00:00:00Z", "2024-01-02T00:00:00Z"),
     ("/partitions?ref=daily/city=oslo", "/partition?ref=daily/city=oslo/date=2024-01-01"),
+    ("/events", "<a class=\"m\" href=\"/events/1\">1</a>"),
+    ("/events?kind=run_ended&order=oldest", "There is no such event."),
+    ("/events/1", "What it says"),
+    ("/changes", "the first one"),
+    ("/changes/latest", "No other was registered before it."),
+    ("/changes/1", "It has <b>2 jobs</b>"),
+    ("/checks", "The graph has no checks"),
+    ("/compare", "Two runs, or a run"),
+    ("/checks?ref=daily&outcome=failed", "There is no such result."),
 ];
 
 #[test]
@@ -377,6 +386,16 @@ fn errors_are_pages_for_people_and_json_for_programs() {
         ("/partitions", 422, "no_reference"),
         ("/timeline?from=yesterday", 422, "bad_time"),
         ("/timeline?want=w9", 404, "want_not_found"),
+        ("/events/99", 404, "event_not_found"),
+        ("/events?kind=nothing", 400, "bad_query"),
+        ("/events?before=x", 422, "bad_cursor"),
+        ("/changes/99", 404, "graph_not_found"),
+        ("/checks?outcome=good", 400, "bad_query"),
+        ("/checks?ref=nope", 422, "unknown_dataset"),
+        ("/compare?a=r9", 404, "run_not_found"),
+        ("/compare?a=nope", 422, "unknown_dataset"),
+        ("/changes/1?ask=burn", 400, "bad_query"),
+        ("/changes/1?ask=judge&job=//:make", 422, "nothing_to_accept"),
     ] {
         let page = bench.get(target);
         assert_eq!(page.status, status, "{target}: {}", page.body);
@@ -488,6 +507,40 @@ fn the_server_tells_no_secret_and_looks_at_its_disk_only_where_that_is_shown() {
     }
     let part = bench.get("/server?part=program%20lead").body;
     assert!(part.contains("id=\"program\"") && !part.contains("id=\"disk\""), "{part}");
+}
+
+#[test]
+fn a_graph_is_shown_with_what_it_changed_against_the_one_before() {
+    let bench = Bench::new();
+    let content =
+        super::super::fuzz::GRAPH.replacen("\"args\":[\"{date}\"]", "\"args\":[\"{date}\",\"--x=2\"]", 1);
+    let registration = crate::engine::Registration {
+        content: content.replacen("{\"full\":\"false\"}", "{}", 1),
+        sources: Default::default(),
+        inherited: Default::default(),
+    };
+    bench.runtime.block_on(bench.app.backend.engine.register(registration)).unwrap();
+    let list = bench.get("/changes").body;
+    assert!(list.contains("It changed <b>1 job</b>") && list.contains("the first one"), "{list}");
+    let number = list.split("href=\"/changes/").nth(1).unwrap().split('"').next().unwrap();
+    let shown = bench.get(&format!("/changes/{number}")).body;
+    for part in [
+        "<b>1 of 2 jobs</b> differs, and nothing is stale for it",
+        "--x=2 was added",
+        "parameter full=false was removed",
+        "### DataBuild: 1 job differs, nothing goes stale",
+    ] {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
+    let against_itself = bench.get(&format!("/changes/{number}?base=1")).body;
+    assert!(against_itself.contains("Against <a href=\"/changes/1\">graph 1</a>"), "{against_itself}");
+    // The one before is not judged any more.
+    let own = bench.own();
+    let csrf = bench.csrf("/plans");
+    assert_eq!(bench.get("/changes/1?ask=judge&job=//:make").status, 409);
+    let accept = format!("csrf={csrf}&action=accept&job=//:make&reason=harmless");
+    let refused = bench.post(&format!("/changes/{number}"), Some(&own), &accept);
+    assert!(refused.body.contains("nothing_to_accept"), "{}", refused.body);
 }
 
 #[test]

@@ -306,10 +306,13 @@
 
   // ---- Keys
 
-  const places = { n: "/", d: "/datasets", r: "/runs", w: "/wants", p: "/plans", g: "/graph", q: "/queue", t: "/timeline", s: "/server" };
+  const places = {
+    n: "/", d: "/datasets", r: "/runs", w: "/wants", p: "/plans", g: "/graph", q: "/queue", t: "/timeline", c: "/changes", k: "/checks",
+    e: "/events", s: "/server",
+  };
   const help = [
     ["/", "go to a dataset, partition, run or want"], ["g n", "now"], ["g d", "datasets"], ["g r", "runs"], ["g w", "wants"], ["g p", "plans"],
-    ["g g", "graph"], ["g q", "queue"], ["g t", "timeline"], ["g s", "server"],
+    ["g g", "graph"], ["g q", "queue"], ["g t", "timeline"], ["g c", "changes"], ["g k", "checks"], ["g e", "events"], ["g s", "server"],
     ["j, k", "next and previous row"], ["Enter", "open the row"], ["\u2190, \u2192, \u2191, \u2193", "along the graph"], ["[, ]", "first and next page"], ["f", "search the log"], ["t", "theme"], ["?", "these keys"],
   ];
   let going = 0;

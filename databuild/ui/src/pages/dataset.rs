@@ -295,8 +295,7 @@ pub(super) fn checks(rows: &Rows<CheckRow>, now: Timestamp) -> Markup {
     }
     let columns = [
         column("Result", "fit"),
-        column("Check", ""),
-        column("Partition", ""),
+        column("Partition and check", ""),
         column("What it says", ""),
         column("Run", "opt"),
         column("When", "num opt"),
@@ -304,9 +303,8 @@ pub(super) fn checks(rows: &Rows<CheckRow>, now: Timestamp) -> Markup {
     let lines = html! {
         @for row in &rows.data {
             tr {
-                td.fit { (chip(&row.outcome)) @if !row.blocking { " " span.soft { "only warns" } } }
-                td.m { (row.check) }
-                td { (partitions(&row.partition, 1)) }
+                td.fit { (chip(&row.outcome)) @if !row.blocking { br; span.soft { "only warns" } } }
+                td { (partitions(&row.partition, 1)) br; span.m.soft { (row.check) } }
                 td.soft { span.clip { (row.message) } }
                 td.opt { (run(&row.run)) }
                 td.num.opt { (ago(&row.at, now)) }

@@ -1,9 +1,15 @@
 //! One file for each page. A page is a function from answers of the API to a [`crate::layout::Page`].
 
 pub mod ask;
+pub mod change;
+pub mod changes;
+pub mod checks;
+pub mod compare;
 pub mod dataset;
 pub mod datasets;
 pub mod error;
+pub mod event;
+pub mod events;
 pub mod graph;
 pub mod now;
 pub mod partition;

@@ -5,7 +5,7 @@ use crate::layout::{card, heading, Page, Place, Width};
 use crate::links::{self, Url};
 use crate::parts::bar::{bar, Share};
 use crate::parts::form::act;
-use crate::parts::reference::{job, many, partitions, run, want, wants};
+use crate::parts::reference::{because, job, many, partitions, run, want, wants};
 use crate::parts::state::{chip, Look};
 use crate::parts::table::{column, table};
 use crate::parts::time::{ago, since};
@@ -182,25 +182,6 @@ pub(super) fn without_count(message: &str) -> &str {
     }
 }
 
-/// A message, in which runs and wants are links.
-#[must_use]
-pub fn because(message: &str) -> Markup {
-    let word = |word: &str| {
-        let id = word.trim_matches(|c: char| !c.is_ascii_alphanumeric());
-        let digits = |rest: &str| !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_digit());
-        let link = match id.split_at_checked(1) {
-            Some(("r", rest)) if digits(rest) => Some(links::run(id)),
-            Some(("w", rest)) if digits(rest) => Some(links::want(id)),
-            _ => None,
-        };
-        match (link, word.split_once(id)) {
-            (Some(url), Some((before, after))) => html! { (before) a.m href=(url) { (id) } (after) },
-            _ => html! { (word) },
-        }
-    };
-    html! { @for (at, part) in message.split(' ').enumerate() { @if at > 0 { " " } (word(part)) } }
-}
-
 fn open(answer: &Now) -> Markup {
     if answer.wants.is_empty() {
         return html! { p.note { "No want is open." } };
@@ -319,5 +300,8 @@ mod tests {
         assert!(shown.contains("for <a class=\"m\" href=\"/wants/w3\">w3</a>);"), "{shown}");
         assert_eq!(without_count("pool db is full: r3; 2 partitions are ready"), "pool db is full: r3");
         assert_eq!(because("raw is <bad>").into_string(), "raw is &lt;bad&gt;");
+        let shown = because("r12-3 succeeded, r1-x and ready did not").into_string();
+        assert!(shown.starts_with("<a class=\"m\" href=\"/runs/r12?attempt=3\">r12-3</a>"), "{shown}");
+        assert_eq!(shown.matches("<a").count(), 1, "{shown}");
     }
 }

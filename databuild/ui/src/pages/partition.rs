@@ -1,11 +1,10 @@
 //! One partition: its state in one sentence, why, what it was made from, and what became of it.
 
-use super::now::because;
 use crate::api::{InputUsed, Page as Rows, RunRow, Why, WhyCause};
 use crate::layout::{card, heading, Page, Place, Width};
 use crate::links::{self, Url};
 use crate::parts::form::act;
-use crate::parts::reference::{breakable, dataset, digest, job, many, partitions, run};
+use crate::parts::reference::{because, breakable, dataset, digest, job, many, partitions, run};
 use crate::parts::state::{chip, Look};
 use crate::parts::table::{column, table};
 use crate::parts::time::ago;
@@ -47,6 +46,7 @@ fn lead(why: &Why, csrf: &str, now: Timestamp) -> Markup {
         p.say {
             b { (because(&sentence(why))) } @if !why.summary.ends_with('.') { "." }
             @if let Some(built) = &why.built_at { " Made " (ago(built, now)) @if let Some(id) = &why.run { " by " (run(id)) } "." }
+            @if why.run.is_some() { " " a href=(links::compare().with("a", &why.partition)) { "Then and now" } "." }
             @if let Some(failed) = why.failed_since.as_ref().filter(|run| !names(&why.summary, run)) { " " (run(failed)) " failed since, and changed nothing." }
         }
         @if why.job.is_some() {

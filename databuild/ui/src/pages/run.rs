@@ -1,13 +1,12 @@
 //! One run: how its attempts went, what they printed, and what they ran with.
 
 use super::dataset::checks;
-use super::now::because;
 use crate::api::{AttemptRow, LogLine, Page as Rows, RunDetail, WhyWork};
 use crate::layout::{card, heading, Page, Part, Place, Width};
 use crate::links::{self, Url};
 use crate::parts::attempts::waterfall;
 use crate::parts::log::lines;
-use crate::parts::reference::{digest, job, many, partitions};
+use crate::parts::reference::{because, digest, job, many, partitions};
 use crate::parts::state::{chip, said, Look};
 use crate::parts::table::{column, table};
 use crate::parts::time::{ago, between, length, milliseconds};
@@ -175,7 +174,7 @@ fn facts(detail: &RunDetail, now: Timestamp) -> Markup {
             @if let Some(ended) = &detail.run.ended_at { dt { "ended" } dd { (ago(ended, now)) } }
             @if let Some(archive) = &detail.archive { dt { "archive" } dd.m { (archive) } }
         }
-        p.note.line { "All runs of " a href=(links::runs().with("job", &detail.run.job)) { "this job" } " and of " a href=(links::runs().with("partition", &detail.run.partition)) { @if detail.run.partitions == 1 { "this partition" } @else { "these partitions" } } "." }
+        p.note.line { "All runs of " a href=(links::runs().with("job", &detail.run.job)) { "this job" } " and of " a href=(links::runs().with("partition", &detail.run.partition)) { @if detail.run.partitions == 1 { "this partition" } @else { "these partitions" } } ". " a href=(links::compare().with("a", &detail.run.id)) { "Compare it" } " with what its job would do now, or " a href=(links::events().with("run", &detail.run.id)) { "see its events" } "." }
     }
 }
 

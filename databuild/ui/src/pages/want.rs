@@ -1,11 +1,11 @@
 //! One want: how far it is, what it waits for, what failed, and what can be done with it.
 
-use super::now::{because, failed_row, left, progress_bar};
+use super::now::{failed_row, left, progress_bar};
 use crate::api::{Progress, WantDetail, WantHistory, WhyWork};
 use crate::layout::{card, heading, Page, Place, Width};
 use crate::links;
 use crate::parts::burnup::burn_up;
-use crate::parts::reference::{digest, job, many, partitions};
+use crate::parts::reference::{because, digest, job, many, partitions};
 use crate::parts::state::{said, Look};
 use crate::parts::table::{column, table};
 use crate::parts::time::{ago, between, length};

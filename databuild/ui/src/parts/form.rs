@@ -23,6 +23,12 @@ pub fn text(label: &str, name: &str, value: &str, placeholder: &str) -> Markup {
     html! { label.wide { (label) input type="search" name=(name) value=(value) placeholder=(placeholder) autocomplete="off" spellcheck="false"; } }
 }
 
+/// A short text, such as an id.
+#[must_use]
+pub fn id(label: &str, name: &str, value: &str, placeholder: &str) -> Markup {
+    html! { label { (label) input.id type="search" name=(name) value=(value) placeholder=(placeholder) autocomplete="off" spellcheck="false"; } }
+}
+
 /// A form that leads to the same page with other parameters. `kept` has those that no field names.
 #[must_use]
 pub fn filter(kept: &Url, fields: &Markup) -> Markup {

@@ -6,6 +6,7 @@ pub mod burnup;
 pub mod drawing;
 pub mod form;
 pub mod heatmap;
+pub mod json;
 pub mod log;
 pub mod reference;
 pub mod state;

@@ -64,3 +64,26 @@ pub fn digest(digest: &str) -> Markup {
     let digits = digest.rsplit(':').next().unwrap_or(digest);
     html! { code title=(digest) { (digits.get(..12).unwrap_or(digits)) } }
 }
+
+/// A message, in which runs, their attempts and wants are links.
+#[must_use]
+pub fn because(message: &str) -> Markup {
+    let word = |word: &str| {
+        let id = word.trim_matches(|c: char| !c.is_ascii_alphanumeric());
+        let digits = |rest: &str| !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_digit());
+        let link = match id.split_at_checked(1) {
+            Some(("r", rest)) if digits(rest) => Some(links::run(id)),
+            Some(("r", rest)) => rest
+                .split_once('-')
+                .filter(|(run, number)| digits(run) && digits(number))
+                .map(|(run, number)| links::run(&format!("r{run}")).with("attempt", number)),
+            Some(("w", rest)) if digits(rest) => Some(links::want(id)),
+            _ => None,
+        };
+        match (link, word.split_once(id)) {
+            (Some(url), Some((before, after))) => html! { (before) a.m href=(url) { (id) } (after) },
+            _ => html! { (word) },
+        }
+    };
+    html! { @for (at, part) in message.split(' ').enumerate() { @if at > 0 { " " } (word(part)) } }
+}

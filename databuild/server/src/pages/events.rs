@@ -1,0 +1,93 @@
+//! The event log.
+
+use super::answer::Answer;
+use super::viewer::Viewer;
+use crate::api::{EventRow, EventsQuery};
+use crate::app::{cursor, events, Context as _};
+use crate::extract::Query;
+use crate::state::App;
+use axum::extract::Path;
+use axum::routing::get;
+use axum::Router;
+use databuild_ui::pages;
+use serde::Deserialize;
+
+/// Events before and after one that may follow from the same.
+const NEAR: u64 = 1_000;
+/// Of these, so many before it and so many after it are shown.
+const SHOWN: usize = 10;
+
+/// The routes of this noun.
+pub(super) fn routes() -> Router<App> {
+    Router::new().route("/events", get(list)).route("/events/{seq}", get(one))
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct ListQuery {
+    kind: String,
+    actor: String,
+    run: String,
+    want: String,
+    cause: String,
+    dataset: String,
+    #[serde(rename = "ref")]
+    reference: String,
+    job: String,
+    order: String,
+    limit: Option<usize>,
+    after: String,
+    before: String,
+}
+
+async fn list(app: App, viewer: Viewer, Query(query): Query<ListQuery>) -> Answer {
+    let some = |text: String| Some(text).filter(|text| !text.is_empty());
+    let query = EventsQuery {
+        kind: some(query.kind),
+        actor: some(query.actor),
+        run: some(query.run),
+        want: some(query.want),
+        cause: some(query.cause),
+        dataset: some(query.dataset),
+        reference: some(query.reference),
+        job: some(query.job),
+        order: some(query.order),
+        limit: query.limit,
+        after: cursor(some(query.after).as_deref())?,
+        before: cursor(some(query.before).as_deref())?,
+    };
+    let order = pages::events::order(&query).to_owned();
+    let rows = events::list(&app, EventsQuery { order: Some(order), ..query.clone() }).await?;
+    Ok(viewer.shown(&pages::events::page(&rows, &query, events::KINDS, viewer.now)))
+}
+
+async fn one(app: App, viewer: Viewer, Path(seq): Path<String>) -> Answer {
+    let row = events::get(&app, &seq).await?;
+    let same = same_cause(&app, &row).await?;
+    let last = viewer.site.seq;
+    let shown = pages::event::Event { row: &row, same: &same, last };
+    Ok(viewer.shown(&pages::event::page(&shown, viewer.now)))
+}
+
+/// Events near one that follow from the same, with itself, oldest first.
+async fn same_cause(app: &App, row: &EventRow) -> Result<Vec<EventRow>, crate::app::AppError> {
+    let Some(cause) = &row.cause else { return Ok(Vec::new()) };
+    let near = |after: u64, before: u64, order: &str| EventsQuery {
+        cause: Some(cause.id.clone()),
+        after: Some(after),
+        before: Some(before),
+        order: Some(order.to_owned()),
+        limit: Some(SHOWN),
+        ..EventsQuery::default()
+    };
+    // What is archived is told one by one.
+    let archived = app.quick(|_, reader| Ok(reader.events(None, 1)?.value.archived)).await?;
+    let first = row.seq.saturating_sub(NEAR).max(archived.0);
+    let mut found = events::list(app, near(first, row.seq, "newest")).await?.data;
+    found.reverse();
+    found.push(row.clone());
+    if row.seq >= archived.0 {
+        found.extend(events::list(app, near(row.seq, row.seq + NEAR, "oldest")).await?.data);
+    }
+    Ok(found)
+}
