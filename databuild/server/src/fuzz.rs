@@ -72,7 +72,7 @@ fn parts(folder: &TempDir) -> (Engine, App) {
         home: at("ws"),
         keep_logs: None,
         watched: Arc::default(),
-            setup: Arc::default(),
+        setup: Arc::default(),
         registrations: Arc::default(),
     };
     let shared = Shared {

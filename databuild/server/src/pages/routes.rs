@@ -2,7 +2,8 @@
 
 use super::answer::guarded;
 use super::{
-    changes, checks, compare, datasets, events, files, graph, live, now, plans, queue, runs, server, timeline, wants,
+    changes, checks, compare, datasets, events, files, graph, live, now, plans, queue, runs, server,
+    timeline, wants,
 };
 use crate::state::App;
 use axum::middleware::map_response;

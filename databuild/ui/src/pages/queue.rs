@@ -1,11 +1,11 @@
 //! What runs, what begins next and why, what waits for what, and who has the places and pools.
 
-use super::now::{because, on_places, running, waiting, without_count};
+use super::now::{on_places, running, waiting, without_count};
 use crate::api::{MachineRow, NextRun, NextWork, PoolRow, Queue, Turn};
 use crate::layout::{card, heading, Page, Place, Width};
 use crate::links;
 use crate::parts::bar::meter;
-use crate::parts::reference::{job, many, partitions, run, want};
+use crate::parts::reference::{because, job, many, partitions, run, want};
 use crate::parts::state::{labeled, Look};
 use crate::parts::table::{column, table};
 use databuild_core::amounts::{are, bytes, number};
