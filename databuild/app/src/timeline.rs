@@ -16,7 +16,7 @@ use crate::api::{AttemptTimes, Timeline, TimelinePiece, TimelineQuery, TimelineR
 use crate::store::{AttemptRow, History, RunFilter, RunRow, StoreError, MAX_ROWS};
 use axis::Axis;
 use databuild_core::event::Cause;
-use databuild_core::ids::{RunId, WantId};
+use databuild_core::ids::{RunId, Seq, WantId};
 use databuild_core::state::State;
 use databuild_core::word::Word as _;
 use jiff::Timestamp;
@@ -128,11 +128,11 @@ fn told(
         answer.folds = fold::by_job(&rows, &attempts, &axis, now);
         return Ok(answer);
     }
-    let mut asked_at = BTreeMap::new();
+    let mut known = Known::default();
     for run in rows {
         let own = attempts.remove(&run.id).unwrap_or_default();
         let ready = match own.first() {
-            Some(first) => ready(state, reader, &run, first, &mut asked_at)?,
+            Some(first) => ready(state, reader, &run, first, &mut known)?,
             None => None,
         };
         answer.runs.push(row(run, &own, ready));
@@ -251,14 +251,22 @@ fn of_want(
     Ok((rows, older))
 }
 
-/// When the first attempt of a run could have begun: its want had asked for it, and its inputs were there. `asked_at` has the wants
-/// that were looked up.
+/// What was looked up for earlier runs of an answer: they are of few wants, and often read the same.
+#[derive(Default)]
+struct Known {
+    /// When wants were created.
+    asked: BTreeMap<WantId, Option<Timestamp>>,
+    /// The newest data of partitions.
+    newest: BTreeMap<String, Option<(Seq, Timestamp)>>,
+}
+
+/// When the first attempt of a run could have begun: its want had asked for it, and its inputs were there.
 fn ready(
     state: &State,
     reader: &dyn History,
     run: &RunRow,
     first: &AttemptRow,
-    asked_at: &mut BTreeMap<WantId, Option<Timestamp>>,
+    known: &mut Known,
 ) -> Result<Option<Timestamp>, StoreError> {
     let lease = match reader.event(first.lease_seq) {
         Ok(found) => found.value,
@@ -266,16 +274,16 @@ fn ready(
         Err(_) => None,
     };
     let Some(Cause::Want(want)) = lease.and_then(|record| record.origin.cause) else { return Ok(None) };
-    let asked = match asked_at.get(&want) {
-        Some(known) => *known,
+    let asked = match known.asked.get(&want) {
+        Some(asked) => *asked,
         None => {
             let found = reader.want(want)?.value.map(|want| want.created_at);
-            asked_at.insert(want, found);
+            known.asked.insert(want, found);
             found
         }
     };
     let Some(asked) = asked else { return Ok(None) };
-    let inputs = inputs_there(state, reader, run, first)?;
+    let inputs = inputs_there(state, reader, run, first, known)?;
     Ok(inputs.map(|there| asked.max(there).min(first.leased_at)))
 }
 
@@ -285,6 +293,7 @@ fn inputs_there(
     reader: &dyn History,
     run: &RunRow,
     first: &AttemptRow,
+    known: &mut Known,
 ) -> Result<Option<Timestamp>, StoreError> {
     let Some(registered) = state.followed().filter(|registered| registered.id == run.graph) else {
         return Ok(None);
@@ -300,11 +309,38 @@ fn inputs_there(
         left = rest;
         for key in read.iter() {
             let texts = state.texts(input.dataset, &key);
-            let found = reader.materialization_at(&texts, first.lease_seq)?.value;
-            last = found.map_or(last, |found| last.max(found.at));
+            let there = known.there(reader, &texts, first.lease_seq)?;
+            last = there.map_or(last, |there| last.max(there));
         }
     }
     Ok(Some(last))
+}
+
+impl Known {
+    /// When the data came that a partition, which the history knows by `texts`, held at a position of the log.
+    fn there(
+        &mut self,
+        reader: &dyn History,
+        texts: &[String],
+        at: Seq,
+    ) -> Result<Option<Timestamp>, StoreError> {
+        let Some(text) = texts.first() else { return Ok(None) };
+        let held = |seq: Seq| -> Result<Option<(Seq, Timestamp)>, StoreError> {
+            Ok(reader.materialization_at(texts, seq)?.value.map(|row| (row.seq, row.at)))
+        };
+        let newest = match self.newest.get(text) {
+            Some(known) => *known,
+            None => {
+                let found = held(Seq(u64::MAX))?;
+                self.newest.insert(text.clone(), found);
+                found
+            }
+        };
+        Ok(match newest {
+            Some((seq, _)) if seq > at => held(at)?.map(|(_, at)| at),
+            newest => newest.map(|(_, at)| at),
+        })
+    }
 }
 
 #[cfg(test)]
@@ -340,6 +376,24 @@ mod tests {
         assert!(ready <= leased && times.ended_at.is_some(), "{times:?}");
         let late = Asked { before: Some(RunId(1)), ..anything() };
         assert!(newest(state, &reader, &[], &late).unwrap().0.is_empty());
+    }
+
+    #[test]
+    fn inputs_were_there_when_they_were_first_read_whatever_came_later() {
+        let mut workspace = Workspace::new(&chain("code"));
+        workspace.observe("raw/name=a", "r1");
+        let (state, reader) = (&workspace.core.state, workspace.reader());
+        let texts = ["raw/name=a".to_owned()];
+        let first = state.seq();
+        let then = Known::default().there(&reader, &texts, first).unwrap();
+        assert!(then.is_some());
+        workspace.observe("raw/name=a", "r2");
+        let reader = workspace.reader();
+        let mut known = Known::default();
+        for _ in 0..2 {
+            assert_eq!(known.there(&reader, &texts, first).unwrap(), then);
+        }
+        assert_eq!(known.there(&reader, &["nothing".to_owned()], first).unwrap(), None);
     }
 
     #[test]
