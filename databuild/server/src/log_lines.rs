@@ -58,9 +58,21 @@ pub(super) struct Lines {
     pub(super) ended: bool,
 }
 
+/// Those of some lines that have a text in them.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Searched {
+    pub(super) lines: Vec<Line>,
+    /// There were any lines to look at.
+    pub(super) any: bool,
+    /// Where to go on.
+    pub(super) next: Place,
+    /// Nothing follows.
+    pub(super) ended: bool,
+}
+
 impl Line {
     /// Whether it has a text in it, which is in lower case, whatever its own case. What is no UTF-8 has none.
-    pub(super) fn has(&self, sought: &str) -> bool {
+    fn has(&self, sought: &str) -> bool {
         std::str::from_utf8(&self.bytes).is_ok_and(|text| text.to_lowercase().contains(sought))
     }
 
@@ -109,6 +121,14 @@ fn told(at: u64) -> Option<String> {
 }
 
 impl Lines {
+    /// Those that have a text in them, which is in lower case.
+    pub(super) fn having(self, sought: &str) -> Searched {
+        let Lines { lines, next, ended } = self;
+        let any = !lines.is_empty();
+        let lines = lines.into_iter().filter(|line| line.has(sought)).collect();
+        Searched { lines, any, next, ended }
+    }
+
     /// Writes them out.
     pub(super) fn print(&self, form: Form) -> Printout {
         let mut printout = Printout { next: self.next, ended: self.ended, ..Printout::default() };

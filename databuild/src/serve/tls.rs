@@ -39,8 +39,9 @@ mod tests {
     use super::super::entrance::Entrance;
     use super::super::http;
     use super::*;
+    use crate::server::Encrypted;
     use axum::routing::get;
-    use axum::Router;
+    use axum::{Extension, Router};
     use rustls::pki_types::ServerName;
     use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
     use std::io::{Read, Write};
@@ -86,7 +87,14 @@ mod tests {
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = watch::channel(false);
-        let entrance = Entrance::open(Router::new().route("/", get(|| async { "fine" })));
+        let answer = |encrypted: Option<Extension<Encrypted>>| async move {
+            if encrypted.is_some() {
+                "fine, and secret"
+            } else {
+                "fine"
+            }
+        };
+        let entrance = Entrance::open(Router::new().route("/", get(answer)));
         let door = Door::Beyond { listener, proxy, tls };
         runtime.spawn(http::serve(door, entrance, 8, http::PATIENCE, stopped));
         (address, (runtime, stop))
@@ -114,7 +122,7 @@ mod tests {
         let name = ServerName::try_from("data.example").unwrap();
         let client = ClientConnection::new(Arc::new(config), name).unwrap();
         let stream = StreamOwned::new(client, TcpStream::connect(address).unwrap());
-        assert!(ask(stream).ends_with("fine"));
+        assert!(ask(stream).ends_with("fine, and secret"));
         let plain = ask(TcpStream::connect(address).unwrap());
         assert!(!plain.contains("fine"), "{plain}");
     }
