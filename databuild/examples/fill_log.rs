@@ -94,6 +94,7 @@ fn run_of(run: u64, job: &str, partition: &str, graph: &GraphId, at: Timestamp) 
         max_rss_kb: 1_000,
         retry_at: None,
         done: 1,
+        returned: Vec::new(),
     }));
     if run.is_multiple_of(CHECKED) {
         let result = CheckResult {

@@ -76,10 +76,20 @@ fn a_token_for_some_datasets_reaches_no_others() {
     let token = workspace.done(&["token", "create", "q", "--scope", "want", "--dataset", "qui*"]);
     let token = token.trim();
     assert!(by(&workspace, token, &["build", "quick"]).status.success());
-    for args in [&["build", "slow", "--detach"][..], &["want", "list"], &["status"], &["partitions", "many"]]
-    {
-        assert_eq!(refused(&by(&workspace, token, args)), "outside_of_token", "{args:?}");
+    // What it is not for is not there.
+    for args in [&["build", "slow", "--detach"][..], &["partitions", "many"]] {
+        assert_eq!(refused(&by(&workspace, token, args)), "unknown_dataset", "{args:?}");
     }
+    workspace.done(&["build", "many/key=key-00001"]);
+    for args in [&["want", "list"][..], &["runs"], &["status"]] {
+        let said = by(&workspace, token, args);
+        let told = text(&said.stdout);
+        assert!(
+            said.status.success() && !told.contains("many") && !told.contains("slow"),
+            "{args:?}: {told}"
+        );
+    }
+    assert_eq!(refused(&by(&workspace, token, &["gc"])), "scope_missing");
     workspace.done(&["stop", "--jobs"]);
 }
 

@@ -122,8 +122,15 @@ class Http(Scenario):
         def post(key, body=body, path="/api/v1/wants"):
             return self.ws.api("POST", path, body, headers={"Idempotency-Key": key})
 
+        def post_until_told(key, **more):
+            while True:
+                status, answer = post(key, **more)
+                if status != 409:
+                    return status, answer
+                self.assertEqual(answer["error"], "idempotency_key_in_flight")
+
         with ThreadPoolExecutor(50) as pool:
-            answers = list(pool.map(lambda _: post("k1"), range(50)))
+            answers = list(pool.map(lambda _: post_until_told("k1"), range(50)))
         self.assertEqual(sorted(status for status, _ in answers), [200] * 49 + [201])
         want = {answer["id"] for _, answer in answers}
         self.assertEqual(len(want), 1)
@@ -131,10 +138,15 @@ class Http(Scenario):
         for other in ({"targets": ["readings/city=us"]}, {**body, "refresh": "all"}):
             self.error(422, "idempotency_key_reused", "POST", "/api/v1/wants", other, headers={"Idempotency-Key": "k1"})
         self.error(400, "bad_idempotency_key", "POST", "/api/v1/wants", body, headers={"Idempotency-Key": "k" * 201})
+        token = {"name": "once", "scopes": ["read"]}
+        status, made = post("k3", token, "/api/v1/tokens")
+        self.assertEqual((status, made["told_before"]), (201, False))
         os.kill(self.ws.server_pid(), signal.SIGKILL)
         self.ws.cli("status").expect(0)
         status, again = post("k1")
         self.assertEqual((status, {again["id"]}), (200, want))
+        status, again = post("k3", token, "/api/v1/tokens")
+        self.assertEqual((status, again), (200, {**made, "token": None, "told_before": True}))
 
     def test_late(self):
         """a want that is not over when it should be is late, and goes on"""

@@ -23,7 +23,10 @@ pub async fn list(context: &impl Context, query: ChecksQuery) -> Result<Page<Che
     let limit = limit(asked)?;
     let list = context.slow(move |backend, reader| {
         let filter = CheckFilter { of: CheckedSet::All, check, failed, outcome, before, limit };
-        let Some(reference) = reference else { return Ok(reader.checks(&filter, &|_| true)?) };
+        let Some(reference) = reference else {
+            let state = &backend.engine.snapshot().state;
+            return Ok(reader.checks(&filter, &|partition| backend.audience.sees_text(state, partition))?);
+        };
         let state = state_now(backend)?;
         let (ix, set) = state.resolve_readable(&reference)?;
         let graph = state.graph();
@@ -53,8 +56,13 @@ pub async fn summary(context: &impl Context, query: ListQuery) -> Result<Page<Ch
         let snapshot = backend.engine.snapshot();
         let graph = snapshot.state.followed().map(|registered| &registered.graph);
         let mut rows = Vec::new();
+        let is_seen = |dataset: &str| backend.audience.sees_text(&snapshot.state, dataset);
+        counts.retain(|(_, dataset), _| is_seen(dataset));
         for check in graph.into_iter().flat_map(|graph| graph.checks()) {
             let dataset = graph.map_or("", |graph| &graph.dataset(check.dataset).name);
+            if !is_seen(dataset) {
+                continue;
+            }
             let found = counts.remove(&(check.label.clone(), dataset.to_owned())).unwrap_or_default();
             rows.push(summed(check.label.clone(), dataset.to_owned(), Some(check.blocking), found));
         }

@@ -1,5 +1,6 @@
 //! What commands and answers are worked out with.
 
+use super::audience::Audience;
 use super::error::AppError;
 use super::registrations::Registrations;
 use super::scope::Watched;
@@ -19,6 +20,8 @@ use std::time::Duration;
 pub struct Backend {
     /// The engine, which acts for whoever sent the request.
     pub engine: Handle,
+    /// What they may see.
+    pub audience: Audience,
     /// The same for all requests.
     pub place: Arc<Place>,
 }

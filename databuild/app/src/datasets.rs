@@ -1,7 +1,7 @@
 //! One dataset: what it is, what it is made from, and where its partitions stand.
 
 use super::context::Context;
-use super::partitions::{shortened, state_now, summaries};
+use super::partitions::{by_state, shortened, state_now, summaries};
 use super::AppError;
 use crate::api::{
     DatasetDetail, Dimension, EdgeSaid, JobSaid, PartitionState, StandingGroup, StandingQuery, StandingSaid,
@@ -12,7 +12,7 @@ use databuild_core::keys::KeySpace;
 use databuild_core::mapping::DimRule;
 use databuild_core::partition_set::{Order, PartitionSet};
 use databuild_core::reference::ReferenceError;
-use databuild_core::state::{Standing, State, Verdict};
+use databuild_core::state::{State, Verdict};
 use databuild_core::word::Word as _;
 
 /// One dataset, by its name or an earlier one.
@@ -172,46 +172,6 @@ pub async fn standing(context: &impl Context, query: StandingQuery) -> Result<St
         Ok(StandingSaid { total: set.len(), groups, seq: state.seq().0 })
     });
     found.await
-}
-
-/// A set in parts, each of one state and one reason, the worst first; none of them is empty.
-pub(super) fn by_state(
-    at: &Standing,
-    behind: &PartitionSet,
-    set: &PartitionSet,
-) -> Vec<(PartitionState, Option<Verdict>, PartitionSet)> {
-    let mut rest = set.clone();
-    let mut take = |part: &PartitionSet| {
-        let own = rest.intersect(part);
-        rest.subtract_with(&own);
-        own
-    };
-    // As one partition is called: what is being built comes first, then what is left out, then what failed.
-    let building = take(&at.building);
-    let left_out = take(&at.left_out);
-    let failed = take(&at.failed);
-    let mut parts = Vec::new();
-    for (state, part) in [(PartitionState::Missing, &at.missing), (PartitionState::Stale, &at.stale)] {
-        let part = take(part);
-        let reasons =
-            at.reasons.iter().map(|(verdict, reason)| (state, Some(*verdict), part.intersect(reason)));
-        parts.extend(reasons);
-    }
-    let reasons = at
-        .reasons
-        .iter()
-        .map(|(verdict, reason)| (PartitionState::Failed, Some(*verdict), failed.intersect(reason)));
-    let mut all: Vec<_> = reasons.collect();
-    all.extend(parts);
-    let behind = take(behind);
-    let empty = take(&at.empty);
-    all.push((PartitionState::Building, None, building));
-    all.push((PartitionState::Behind, None, behind));
-    all.push((PartitionState::Empty, None, empty));
-    all.push((PartitionState::Current, None, rest));
-    all.push((PartitionState::LeftOut, None, left_out));
-    all.retain(|(.., part)| !part.is_empty());
-    all
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ mod layout;
 mod outline;
 mod places;
 
+use super::audience::Audience;
 use super::context::Context;
 use super::partitions::state_now;
 use super::AppError;
@@ -22,7 +23,7 @@ pub async fn draw(context: &impl Context, query: DrawingQuery) -> Result<Drawing
     let drawn = context.slow(move |backend, _| {
         let mut state = state_now(backend)?;
         let counts = query.states.unwrap_or_default().then(|| state.counts());
-        of_graph(state.registered(), &query, counts.as_deref(), state.seq().0)
+        of_graph(state.registered(), &query, &backend.audience, counts.as_deref(), state.seq().0)
     });
     drawn.await
 }
@@ -34,6 +35,7 @@ pub async fn draw(context: &impl Context, query: DrawingQuery) -> Result<Drawing
 fn of_graph(
     registered: &Registered,
     query: &DrawingQuery,
+    audience: &Audience,
     counts: Option<&[Counts]>,
     seq: u64,
 ) -> Result<DrawingView, AppError> {
@@ -45,6 +47,11 @@ fn of_graph(
         fold: fold.unwrap_or_default(),
         open: packages.collect(),
         most: *most,
+        hidden: {
+            let graph = &registered.graph;
+            let all = graph.datasets().map(|(ix, _)| ix);
+            all.filter(|ix| !audience.sees_dataset(graph, *ix)).collect()
+        },
     };
     if view.around.is_none() && view.depth.is_some() {
         return Err(AppError::new("bad_query", "`depth` counts steps from something: say `around` what"));
@@ -162,7 +169,7 @@ mod tests {
     }
 
     fn drawn(graph: &Registered, query: &str) -> DrawingView {
-        of_graph(graph, &serde_json::from_str(query).unwrap(), None, 1).unwrap()
+        of_graph(graph, &serde_json::from_str(query).unwrap(), &Audience::default(), None, 1).unwrap()
     }
 
     fn shop() -> Registered {
@@ -304,7 +311,8 @@ mod tests {
     #[test]
     fn a_query_that_means_nothing_is_refused() {
         let refused = |query: &str| {
-            let refused = of_graph(&shop(), &serde_json::from_str(query).unwrap(), None, 1).unwrap_err();
+            let query = serde_json::from_str(query).unwrap();
+            let refused = of_graph(&shop(), &query, &Audience::default(), None, 1).unwrap_err();
             (refused.code(), refused.to_string())
         };
         assert_eq!(refused(r#"{"depth": 1}"#).0, "bad_query");

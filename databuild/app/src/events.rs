@@ -9,9 +9,9 @@ use super::words::{limit, word};
 use super::AppError;
 use crate::api::{EventActor, EventCause, EventOrder, EventPage, EventRow, EventsQuery};
 use crate::store::{Events, History, MAX_ROWS};
-use about::{about, RunSubject};
-use databuild_core::event::{AttemptLeased, Event, Record};
-use databuild_core::ids::{RunId, Seq};
+use about::{about, RunSubject, Subjects, Targets};
+use databuild_core::event::{AttemptLeased, Event, Record, WantCreated};
+use databuild_core::ids::{RunId, Seq, WantId};
 use std::collections::hash_map::{Entry, HashMap};
 
 pub use filter::{Filter, Matcher, KINDS};
@@ -47,10 +47,12 @@ pub async fn list(context: &impl Context, query: EventsQuery) -> Result<EventPag
 pub async fn get(context: &impl Context, seq: &str) -> Result<EventRow, AppError> {
     let unknown = || AppError::not_found("event_not_found", "event", seq);
     let number = seq.parse().map(Seq).map_err(|_| unknown())?;
-    let found = context.quick(move |_, reader| {
+    let found = context.quick(move |backend, reader| {
         let Some(record) = reader.event(number)?.value else { return Ok(None) };
         let of = Runs::default().of(reader, &record)?;
-        Ok(Some(row(number, &record, &of)))
+        let filter = Filter::for_audience(&backend.audience);
+        let is_seen = filter.at(&backend.engine.snapshot().state).fits(&record, &of);
+        Ok(is_seen.then(|| row(number, &record, &of.runs)))
     });
     found.await?.ok_or_else(unknown)
 }
@@ -73,7 +75,7 @@ pub struct Told {
     /// Its position.
     pub seq: Seq,
     record: Record,
-    of: Vec<RunSubject>,
+    of: Subjects,
 }
 
 impl Told {
@@ -86,7 +88,7 @@ impl Told {
     /// As the API says it.
     #[must_use]
     pub fn row(&self) -> EventRow {
-        row(self.seq, &self.record, &self.of)
+        row(self.seq, &self.record, &self.of.runs)
     }
 
     /// Whether somebody asks for it.
@@ -154,7 +156,7 @@ fn page(
             after = seq;
             let of = runs.of(reader, &record)?;
             if matcher.fits(&record, &of) {
-                data.push(row(seq, &record, &of));
+                data.push(row(seq, &record, &of.runs));
                 if data.len() == limit {
                     break;
                 }
@@ -197,7 +199,7 @@ fn newest(
         for (seq, record) in records.into_iter().rev() {
             let of = runs.of(reader, &record)?;
             if matcher.fits(&record, &of) {
-                data.push(row(seq, &record, &of));
+                data.push(row(seq, &record, &of.runs));
                 if data.len() == limit {
                     end = seq;
                     break;
@@ -207,30 +209,48 @@ fn newest(
     }
 }
 
-/// What runs are of: most events of a run do not name its job.
+/// What runs and wants are of: most events of a run do not name its job, and most of a want not what it asks for.
 #[derive(Debug, Default)]
-pub struct Runs(HashMap<RunId, Option<RunSubject>>);
+pub struct Runs {
+    runs: HashMap<RunId, Option<RunSubject>>,
+    wants: HashMap<WantId, Option<Targets>>,
+}
 
 impl Runs {
     /// Those that an event speaks of, as far as anything knows them.
-    fn of(&mut self, reader: &dyn History, record: &Record) -> Result<Vec<RunSubject>, AppError> {
-        if self.0.len() > REMEMBERED {
-            self.0.clear();
+    fn of(&mut self, reader: &dyn History, record: &Record) -> Result<Subjects, AppError> {
+        if self.runs.len() + self.wants.len() > REMEMBERED {
+            *self = Runs::default();
         }
         if let Event::AttemptLeased(AttemptLeased { attempt, job, partition, .. }) = &record.event {
             let of = RunSubject { job: job.as_str().into(), partition: partition.as_str().into() };
-            self.0.insert(attempt.run, Some(of));
+            self.runs.insert(attempt.run, Some(of));
         }
-        let mut found = Vec::new();
-        for run in about(&record.event).runs {
-            let known = match self.0.entry(run) {
+        if let Event::WantCreated(WantCreated { want, targets, asked, .. }) = &record.event {
+            let of = if targets.is_empty() { asked } else { targets };
+            self.wants.insert(*want, Some(of.as_slice().into()));
+        }
+        let about = about(&record.event);
+        let mut found = Subjects::default();
+        for want in about.wants {
+            let known = match self.wants.entry(want) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(new) => {
+                    let row = reader.want(want)?.value;
+                    new.insert(row.map(|want| want.targets.as_slice().into()))
+                }
+            };
+            found.wants.push(known.clone());
+        }
+        for run in about.runs {
+            let known = match self.runs.entry(run) {
                 Entry::Occupied(known) => known.into_mut(),
                 Entry::Vacant(new) => new.insert(reader.run(run)?.value.map(|run| RunSubject {
                     job: run.run.job.as_str().into(),
                     partition: run.run.partition.as_str().into(),
                 })),
             };
-            found.extend(known.clone());
+            found.runs.extend(known.clone());
         }
         Ok(found)
     }

@@ -99,13 +99,16 @@ fn detail_of(backend: &Backend, reader: &dyn History, graph: &GraphRow) -> Resul
     let content = reader.content(&graph.id.0)?;
     let content = content.ok_or_else(|| AppError::not_found("graph_not_found", "graph", &graph.id))?;
     let file: serde_json::Value = serde_json::from_slice(&content).unwrap_or_default();
-    let names = |part: &str, name: &str| {
-        let all = file[part].as_array().into_iter().flatten();
-        all.filter_map(|one| one[name].as_str().map(str::to_owned)).collect()
-    };
+    let audience = &backend.audience;
+    let is_seen = |name: &serde_json::Value| name.as_str().is_some_and(|name| audience.sees_name(name));
+    let all = |part: &str| file[part].as_array().into_iter().flatten();
+    let makes =
+        |job: &serde_json::Value| job["outputs"].as_array().is_some_and(|made| made.iter().all(is_seen));
+    let text = |text: &serde_json::Value| text.as_str().map(str::to_owned);
+    let names = all("datasets").map(|one| &one["name"]).filter(|name| is_seen(name));
     Ok(GraphDetail {
-        jobs: names("jobs", "label"),
-        datasets: names("datasets", "name"),
+        jobs: all("jobs").filter(|job| makes(job)).filter_map(|job| text(&job["label"])).collect(),
+        datasets: names.filter_map(text).collect(),
         graph: row_of(backend, reader, graph)?,
         seq: backend.engine.snapshot().state.seq().0,
     })
@@ -136,6 +139,8 @@ fn row(
         Err(error) => return Err(error.into()),
     };
     let (number, id, at) = (graph.seq.0, graph.id.to_string(), graph.at.to_string());
+    // They count what is not seen, too.
+    let (size, change) = if backend.audience.sees_all() { (size, change) } else { (None, None) };
     let (job_count, dataset_count) = size.unzip();
     Ok(api::GraphRow { number, id, at, by, current, job_count, dataset_count, change })
 }

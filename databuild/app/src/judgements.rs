@@ -2,6 +2,7 @@
 
 use super::context::Context;
 use super::lineage::files_changed_since;
+use super::once::Told;
 use super::partitions::shortened;
 use super::AppError;
 use crate::api::{AcceptReply, AcceptRequest, AcceptedChange, Digests, TaintReply, TaintRequest};
@@ -14,8 +15,10 @@ use databuild_core::graph::JobDigests;
 /// # Errors
 /// A reference that cannot be resolved, no reason, nothing there.
 pub async fn taint(context: &impl Context, body: TaintRequest) -> Result<TaintReply, AppError> {
-    let done = context.backend().engine.taint(judgement(body)).await?;
-    reply(context, &done)
+    let engine = &context.backend().engine;
+    let told = judged();
+    let done = engine.taint(judgement(body), told.kept()).await?;
+    told.answer(engine, &done)
 }
 
 /// Takes that back.
@@ -23,8 +26,7 @@ pub async fn taint(context: &impl Context, body: TaintRequest) -> Result<TaintRe
 /// # Errors
 /// A reference that cannot be resolved, nothing tainted.
 pub async fn untaint(context: &impl Context, body: TaintRequest) -> Result<TaintReply, AppError> {
-    let done = context.backend().engine.submit(Input::Untaint(judgement(body))).await?;
-    reply(context, &done)
+    judged().submit(&context.backend().engine, Input::Untaint(judgement(body))).await
 }
 
 fn judgement(body: TaintRequest) -> Judgement {
@@ -32,11 +34,11 @@ fn judgement(body: TaintRequest) -> Judgement {
     Judgement { targets, reason }
 }
 
-fn reply(context: &impl Context, reply: &Reply) -> Result<TaintReply, AppError> {
-    let Reply::Judged { partitions, followers } = *reply else {
-        return Err(CommandError::wrong_reply(reply).into());
-    };
-    Ok(TaintReply { partitions, followers, seq: context.backend().engine.snapshot().state.seq().0 })
+fn judged() -> Told<TaintReply> {
+    Told::by(|reply, seq| match *reply {
+        Reply::Judged { partitions, followers } => Ok(TaintReply { partitions, followers, seq: seq.0 }),
+        _ => Err(CommandError::wrong_reply(reply)),
+    })
 }
 
 /// Judges changes of code and arguments harmless, or shows which these would be.
@@ -49,16 +51,18 @@ pub async fn accept(context: &impl Context, body: AcceptRequest) -> Result<Accep
     // What is shown is what the next step accepts, unless something changes in between.
     let changes = acceptable(context, request.clone()).await?;
     let engine = &context.backend().engine;
-    let partitions = if dry_run {
-        changes.iter().map(|change| change.count).sum()
-    } else {
-        match engine.submit(Input::Accept(request)).await? {
-            Reply::Judged { partitions, .. } => partitions,
-            other => return Err(CommandError::wrong_reply(&other).into()),
+    if dry_run {
+        let partitions = changes.iter().map(|change| change.count).sum();
+        let seq = engine.snapshot().state.seq().0;
+        return Ok(AcceptReply { dry_run, changes, partitions, seq });
+    }
+    let told = Told::by(move |reply, seq| match *reply {
+        Reply::Judged { partitions, .. } => {
+            Ok(AcceptReply { dry_run, changes: changes.clone(), partitions, seq: seq.0 })
         }
-    };
-    let seq = engine.snapshot().state.seq().0;
-    Ok(AcceptReply { dry_run, changes, partitions, seq })
+        _ => Err(CommandError::wrong_reply(reply)),
+    });
+    told.submit(engine, Input::Accept(request)).await
 }
 
 async fn acceptable(

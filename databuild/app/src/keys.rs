@@ -1,11 +1,14 @@
 //! Dynamic keys.
 
-use super::context::Context;
+use super::context::{Backend, Context};
+use super::once::Told;
 use super::words::{cursor, limit, part};
 use super::AppError;
 use crate::api::{KeyRow, KeySpaceRow, KeysQuery, KeysReply, KeysRequest, ListQuery, Page};
 use crate::engine::CommandError;
 use databuild_core::decide::{self, Input, KeyCounts, KeyRequest, Refusal, Reply};
+use databuild_core::graph::DatasetIx;
+use databuild_core::ids::Seq;
 use databuild_core::range_set::Key;
 use databuild_core::state::State;
 
@@ -14,7 +17,8 @@ use databuild_core::state::State;
 /// # Errors
 /// No graph is registered, or a bad query.
 pub fn spaces(context: &impl Context, query: &ListQuery) -> Result<Page<KeySpaceRow>, AppError> {
-    let state = &context.backend().engine.snapshot().state;
+    let Backend { engine, audience, .. } = context.backend();
+    let state = &engine.snapshot().state;
     let Some(registered) = state.followed() else {
         return Err(AppError::new("no_graph", "no graph is registered yet"));
     };
@@ -32,7 +36,11 @@ pub fn spaces(context: &impl Context, query: &ListQuery) -> Result<Page<KeySpace
             dimensions: holders.into_iter().map(dimension).collect(),
         }
     };
-    let rows = graph.dynamic_spaces().into_iter().map(row);
+    let seen = |(space, mut holders): (_, Vec<(DatasetIx, usize)>)| {
+        holders.retain(|(ix, _)| audience.sees_dataset(graph, *ix));
+        (audience.sees_all() || !holders.is_empty()).then_some((space, holders))
+    };
+    let rows = graph.dynamic_spaces().into_iter().filter_map(seen).map(row);
     part(rows, query.limit, query.cursor.as_deref(), state.seq().0)
 }
 
@@ -87,19 +95,21 @@ async fn change(
 ) -> Result<KeysReply, AppError> {
     let KeysRequest { keys, dry_run } = body;
     let request = KeyRequest { space: space.clone(), keys };
-    let counts = if dry_run {
-        let counts = context.slow(move |backend, _| {
-            let (counts, _) = preview(&backend.engine.snapshot().state, &request)?;
-            Ok(counts)
-        });
-        counts.await?
-    } else {
-        match context.backend().engine.submit(input(request)).await? {
-            Reply::Keys(counts) => counts,
-            other => return Err(CommandError::wrong_reply(&other).into()),
-        }
+    let answer = move |counts: KeyCounts, seq: Seq| {
+        let KeyCounts { new, back, retired, unchanged } = counts;
+        KeysReply { space: space.clone(), new, back, retired, unchanged, dry_run, seq: seq.0 }
     };
-    let KeyCounts { new, back, retired, unchanged } = counts;
-    let seq = context.backend().engine.snapshot().state.seq().0;
-    Ok(KeysReply { space, new, back, retired, unchanged, dry_run, seq })
+    if dry_run {
+        let counted = context.slow(move |backend, _| {
+            let state = &backend.engine.snapshot().state;
+            let (counts, _) = preview(state, &request)?;
+            Ok(answer(counts, state.seq()))
+        });
+        return counted.await;
+    }
+    let told = Told::by(move |reply, seq| match *reply {
+        Reply::Keys(counts) => Ok(answer(counts, seq)),
+        _ => Err(CommandError::wrong_reply(reply)),
+    });
+    told.submit(&context.backend().engine, input(request)).await
 }

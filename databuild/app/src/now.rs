@@ -1,5 +1,6 @@
 //! What goes on now: what runs, what waits and why, what failed.
 
+use super::audience::Audience;
 use super::context::{Backend, Context};
 use super::words::instant;
 use super::{pools, waits, wants, AppError};
@@ -33,7 +34,8 @@ pub async fn get(context: &impl Context, query: NowQuery) -> Result<Now, AppErro
         let since = since.unwrap_or_else(|| now - RECENT);
         let mut answer = Now { machine, since: since.to_string(), ..Now::default() };
         state_of(backend, reader, now, &mut answer)?;
-        failed(reader, since, &mut answer)?;
+        let state = &backend.engine.snapshot().state;
+        failed(reader, since, &|run| backend.audience.sees_making(state, run), &mut answer)?;
         Ok(answer)
     });
     found.await
@@ -48,15 +50,16 @@ fn state_of(
 ) -> Result<(), AppError> {
     let snapshot = backend.engine.snapshot();
     let state = &snapshot.state;
-    let Live { running, running_total, waiting, waiting_total } = live_and_waiting(&snapshot, reader, now)?;
+    let audience = &backend.audience;
+    let Live { running, running_total, waiting, waiting_total } =
+        live_and_waiting(&snapshot, reader, now, audience)?;
     (answer.seq, answer.running, answer.running_total) = (state.seq().0, running, running_total);
     (answer.waiting, answer.waiting_total) = (waiting, waiting_total);
-    let open = reader
-        .wants(&WantFilter { state: Some(WantState::Open), source: None, before: None, limit: MAX_ROWS })?
-        .value
-        .rows;
+    let open = WantFilter { state: Some(WantState::Open), limit: MAX_ROWS, ..WantFilter::default() };
+    let open = reader.wants_that(&open, &|want| audience.sees_texts(state, &want.targets))?.value.rows;
     let is_late = |row: &&store::WantRow| row.due_at.is_some_and(|due| due < now);
-    answer.wants_total = state.wants().len() as u64;
+    let seen = state.wants().values().filter(|want| audience.sees_texts(state, &want.targets));
+    answer.wants_total = seen.count() as u64;
     answer.late_total = open.iter().filter(is_late).count() as u64;
     let begun = wants::begun(&snapshot);
     let said = |row: &store::WantRow| {
@@ -81,16 +84,17 @@ pub(super) fn live_and_waiting(
     snapshot: &Snapshot,
     reader: &dyn History,
     now: Timestamp,
+    audience: &Audience,
 ) -> Result<Live, AppError> {
     let state = &snapshot.state;
     let begun = under_way(state, snapshot.slots);
-    let (running, waiting): (Vec<&Arc<Run>>, Vec<_>) =
-        state.runs().values().partition(|run| begun.contains(&run.id));
+    let seen = state.runs().values().filter(|run| audience.sees_run(state, run));
+    let (running, waiting): (Vec<&Arc<Run>>, Vec<_>) = seen.partition(|run| begun.contains(&run.id));
     let running_total = running.len() as u64;
     let running: Result<_, AppError> =
         running.into_iter().take(MOST).map(|run| live(state, reader, run)).collect();
-    let waiting_total = queue::waiting(state, snapshot.slots);
-    let waiting = work_that_waits(snapshot, reader, now, &waiting)?;
+    let waiting_total = audience.counted(state, |counted| queue::waiting(state, snapshot.slots, counted));
+    let waiting = work_that_waits(snapshot, reader, now, audience, &waiting)?;
     Ok(Live { running: running?, running_total, waiting, waiting_total })
 }
 
@@ -124,14 +128,15 @@ fn work_that_waits(
     snapshot: &Snapshot,
     reader: &dyn History,
     now: Timestamp,
+    audience: &Audience,
     runs: &[&Arc<Run>],
 ) -> Result<Vec<Waiting>, AppError> {
     let state = &snapshot.state;
     let mut rows = Vec::new();
     let Some(registered) = state.followed() else { return Ok(rows) };
     let graph = &registered.graph;
-    let queued =
-        graph.jobs().map(|(job, _)| (job, state.work(job).todo.len())).filter(|(_, count)| *count > 0);
+    let seen = graph.jobs().filter(|(job, _)| audience.sees_job(graph, *job));
+    let queued = seen.map(|(job, _)| (job, state.work(job).todo.len())).filter(|(_, count)| *count > 0);
     let mut queued: Vec<_> = queued.collect();
     queued.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
     for (job, _) in queued.into_iter().take(MOST) {
@@ -175,15 +180,22 @@ fn work_that_waits(
 }
 
 /// Runs that failed since then, by job and message.
-fn failed(reader: &dyn History, since: Timestamp, answer: &mut Now) -> Result<(), AppError> {
+fn failed(
+    reader: &dyn History,
+    since: Timestamp,
+    is_seen: &dyn Fn(&str) -> bool,
+    answer: &mut Now,
+) -> Result<(), AppError> {
     let mut filter = RunFilter { state: Some(RunState::Failed), limit: PART, ..RunFilter::default() };
     let mut looked = 0;
     loop {
-        let found = reader.runs(&filter, &|_| true)?.value;
-        looked += found.rows.len();
+        let found = reader.runs(&filter, is_seen)?.value;
+        // Where rows are passed over, a part without any is no end.
+        let none = found.rows.is_empty();
+        looked += found.rows.len().max(PART);
         let recent: Vec<_> =
             found.rows.into_iter().filter(|run| run.ended_at.is_some_and(|ended| ended > since)).collect();
-        let is_over = recent.is_empty();
+        let is_over = recent.is_empty() && !none;
         answer.failed_total += recent.len() as u64;
         recent.into_iter().for_each(|run| add_failure(&mut answer.failed, run));
         match found.next {
@@ -222,6 +234,7 @@ pub(super) fn add_failure(groups: &mut Vec<FailedRuns>, run: store::RunRow) {
 mod tests {
     use super::super::why::tests::{chain, Workspace};
     use super::*;
+    use databuild_core::decide::queue::Counted;
     use databuild_core::decide::Input;
     use databuild_core::event::Refresh;
 
@@ -242,20 +255,23 @@ mod tests {
             unrecorded: None,
         };
         let now = "2024-12-31T00:02:05Z".parse().unwrap();
-        let rows = work_that_waits(&snapshot, &reader, now, &[]).unwrap();
+        let rows = work_that_waits(&snapshot, &reader, now, &Audience::default(), &[]).unwrap();
         let said: Vec<_> =
             rows.iter().map(|row| (&*row.dataset, row.partitions, &*row.blocker.kind)).collect();
         assert_eq!(said, [("text", 2, "slots"), ("book", 1, "upstream")]);
-        assert_eq!((queue::waiting(&snapshot.state, 1), &rows[0].wants), (3, &vec!["w1".to_owned()]));
+        assert_eq!(
+            (queue::waiting(&snapshot.state, 1, Counted::ALL), &rows[0].wants),
+            (3, &vec!["w1".to_owned()])
+        );
         for name in ["a", "b"] {
             workspace.fail(&format!("text/name={name}"), "boom");
         }
         let mut answer = Now::default();
-        failed(&workspace.reader(), Timestamp::UNIX_EPOCH, &mut answer).unwrap();
+        failed(&workspace.reader(), Timestamp::UNIX_EPOCH, &|_| true, &mut answer).unwrap();
         assert_eq!((answer.failed_total, answer.failed.len(), answer.failed[0].runs), (2, 1, 2));
         assert_eq!((&*answer.failed[0].message, &*answer.failed[0].run), ("boom", "r2"), "the newest one");
         let mut none = Now::default();
-        failed(&workspace.reader(), "2025-01-01T00:00:00Z".parse().unwrap(), &mut none).unwrap();
+        failed(&workspace.reader(), "2025-01-01T00:00:00Z".parse().unwrap(), &|_| true, &mut none).unwrap();
         assert_eq!(none.failed_total, 0);
     }
 }

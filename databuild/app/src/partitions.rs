@@ -2,10 +2,11 @@
 
 use super::context::{Backend, Context};
 use super::held;
-use super::words::{cursor, limit, part, word};
+use super::words::{cursor, limit, order, part, word};
 use super::AppError;
 use crate::api::{
-    DatasetOrder, DatasetSummary, DatasetsQuery, Page, PartitionRow, PartitionState, PartitionsQuery,
+    DatasetOrder, DatasetSummary, DatasetsQuery, Page, PartitionOrder, PartitionRow, PartitionState,
+    PartitionsQuery,
 };
 use databuild_core::graph::{Dataset, DatasetIx};
 use databuild_core::mapping::Edge;
@@ -42,10 +43,10 @@ pub async fn datasets(
     query: DatasetsQuery,
 ) -> Result<Page<DatasetSummary>, AppError> {
     let with: Option<PartitionState> = word("bad_state", query.state.as_deref())?;
-    let order: Option<DatasetOrder> = word("bad_query", query.sort.as_deref())?;
+    let order: Option<DatasetOrder> = order(query.sort.as_deref())?;
     let counted = context.slow(move |backend, _| {
         let mut state = state_now(backend)?;
-        let mut found = summaries(&mut state);
+        let mut found = seen(backend, &mut state);
         found.retain(|row| {
             query.search.as_ref().is_none_or(|text| row.dataset.contains(text.as_str()))
                 && query.external.is_none_or(|external| row.external == external)
@@ -64,7 +65,7 @@ pub async fn datasets(
 pub async fn all_datasets(context: &impl Context) -> Result<Page<DatasetSummary>, AppError> {
     let counted = context.slow(move |backend, _| {
         let mut state = state_now(backend)?;
-        Ok(Page { data: summaries(&mut state), next: None, seq: state.seq().0 })
+        Ok(Page { data: seen(backend, &mut state), next: None, seq: state.seq().0 })
     });
     counted.await
 }
@@ -102,16 +103,23 @@ pub async fn list(context: &impl Context, query: PartitionsQuery) -> Result<Page
     let listed = context.slow(move |backend, reader| {
         let mut state = state_now(backend)?;
         let wanted: Option<PartitionState> = word("bad_state", query.state.as_deref())?;
+        let order: Option<PartitionOrder> = order(query.sort.as_deref())?;
         let limit = limit(query.limit)?;
         let seq = state.seq().0;
         let (mut data, next) = match query.reference {
             Some(reference) => {
                 let skip: usize = cursor(query.cursor.as_deref())?.unwrap_or(0);
                 let (ix, set) = state.resolve_readable(&reference)?;
+                let rows = if order == Some(PartitionOrder::State) { rows_by_state } else { rows };
                 let (data, more) = rows(&mut state, ix, &set, wanted, skip, limit);
                 (data, more.then(|| (skip + limit).to_string()))
             }
-            None => rows_of_all(&mut state, wanted, query.cursor.as_deref(), limit)?,
+            None if order == Some(PartitionOrder::State) => {
+                let message =
+                    "partitions of all datasets are sorted by `key` alone: name those of one by `ref`";
+                return Err(AppError::new("bad_sort", message));
+            }
+            None => rows_of_all(backend, &mut state, wanted, query.cursor.as_deref(), limit)?,
         };
         let there: Vec<&mut PartitionRow> = data
             .iter_mut()
@@ -127,13 +135,15 @@ pub async fn list(context: &impl Context, query: PartitionsQuery) -> Result<Page
 
 /// Rows of all datasets, one after the other. A cursor is a dataset and how many of its rows were told: `12@daily`.
 fn rows_of_all(
+    backend: &Backend,
     state: &mut State,
     wanted: Option<PartitionState>,
     from: Option<&str>,
     limit: usize,
 ) -> Result<(Vec<PartitionRow>, Option<String>), AppError> {
     let from: Option<Place> = cursor(from)?;
-    let all = state.graph().datasets();
+    let graph = state.graph();
+    let all = graph.datasets().filter(|(ix, _)| backend.audience.sees_dataset(graph, *ix));
     let mut datasets: Vec<(DatasetIx, String)> =
         all.map(|(ix, dataset)| (ix, dataset.name.clone())).collect();
     datasets.sort_by(|(_, one), (_, other)| one.cmp(other));
@@ -200,6 +210,56 @@ pub fn state_of(at: &Standing, key: &PartitionKey) -> (PartitionState, Option<Ve
     (state, reason)
 }
 
+/// A set in parts, each of one state and one reason, the worst first; none of them is empty.
+pub(super) fn by_state(
+    at: &Standing,
+    behind: &PartitionSet,
+    set: &PartitionSet,
+) -> Vec<(PartitionState, Option<Verdict>, PartitionSet)> {
+    let mut rest = set.clone();
+    let mut take = |part: &PartitionSet| {
+        let own = rest.intersect(part);
+        rest.subtract_with(&own);
+        own
+    };
+    // As one partition is called: what is being built comes first, then what is left out, then what failed.
+    let building = take(&at.building);
+    let left_out = take(&at.left_out);
+    let failed = take(&at.failed);
+    let mut parts = Vec::new();
+    for (state, part) in [(PartitionState::Missing, &at.missing), (PartitionState::Stale, &at.stale)] {
+        let part = take(part);
+        let reasons =
+            at.reasons.iter().map(|(verdict, reason)| (state, Some(*verdict), part.intersect(reason)));
+        parts.extend(reasons);
+    }
+    let reasons = at
+        .reasons
+        .iter()
+        .map(|(verdict, reason)| (PartitionState::Failed, Some(*verdict), failed.intersect(reason)));
+    let mut all: Vec<_> = reasons.collect();
+    all.extend(parts);
+    let behind = take(behind);
+    let empty = take(&at.empty);
+    all.push((PartitionState::Building, None, building));
+    all.push((PartitionState::Behind, None, behind));
+    all.push((PartitionState::Empty, None, empty));
+    all.push((PartitionState::Current, None, rest));
+    all.push((PartitionState::LeftOut, None, left_out));
+    all.retain(|(.., part)| !part.is_empty());
+    all
+}
+
+/// Counts of the datasets that whoever asks may see.
+pub fn seen(backend: &Backend, state: &mut State) -> Vec<DatasetSummary> {
+    let mut found = summaries(state);
+    let Some(registered) = state.followed() else { return found };
+    let mut is_seen =
+        registered.graph.datasets().map(|(ix, _)| backend.audience.sees_dataset(&registered.graph, ix));
+    found.retain(|_| is_seen.next().unwrap_or(false));
+    found
+}
+
 /// Counts of all datasets, over all keys that exist now.
 pub fn summaries(state: &mut State) -> Vec<DatasetSummary> {
     let counts = state.counts();
@@ -225,7 +285,7 @@ fn summary(dataset: &Dataset, counts: Counts) -> DatasetSummary {
     }
 }
 
-/// Rows for the partitions of `set` in the wanted state, from the one numbered `skip` on.
+/// Rows for the partitions of `set` in the wanted state, from the one numbered `skip` on; and whether there are more.
 pub fn rows(
     state: &mut State,
     ix: DatasetIx,
@@ -246,22 +306,60 @@ pub fn rows(
         })
         .filter(|(_, state, _)| wanted.is_none_or(|wanted| *state == wanted))
         .skip(skip);
-    let rows = matching
-        .by_ref()
-        .take(limit)
-        .map(|(key, partition_state, reason)| PartitionRow {
-            partition: state.partition_text(ix, &key),
-            state: partition_state,
-            reason: match reason {
-                Some(Verdict::Missing) if fails(state, ix, &key) => Some("blocked".to_owned()),
-                reason => reason.map(|verdict| verdict.code().to_owned()),
-            },
-            source: state.dataset(ix).adopted.contains(&key).then(|| "adopted".to_owned()),
-            // The history knows of these.
-            warnings: 0,
-        })
-        .collect();
-    (rows, matching.next().is_some())
+    let found: Vec<_> = matching.by_ref().take(limit).collect();
+    let more = matching.next().is_some();
+    (found.into_iter().map(|found| row(state, ix, found)).collect(), more)
+}
+
+/// The same, the worst states first: of each state only the part that is told is put into order.
+fn rows_by_state(
+    state: &mut State,
+    ix: DatasetIx,
+    set: &PartitionSet,
+    wanted: Option<PartitionState>,
+    mut skip: usize,
+    limit: usize,
+) -> (Vec<PartitionRow>, bool) {
+    let at = state.standing(ix, set);
+    let behind = state.behind(ix, set);
+    let order = Order::of(&state.graph().dataset(ix).spaces, state.symbols());
+    let mut found = Vec::new();
+    let asked = |state: &PartitionState| wanted.is_none_or(|wanted| *state == wanted);
+    for (word, reason, part) in by_state(&at, &behind, set).into_iter().filter(|(word, ..)| asked(word)) {
+        let size = usize::try_from(part.len()).unwrap_or(usize::MAX);
+        if skip >= size {
+            skip -= size;
+            continue;
+        }
+        // One more than is told says whether there are more.
+        let keys = order.partitions(&part).skip(skip).take(limit + 1 - found.len());
+        found.extend(keys.map(|key| (key, word, reason)));
+        skip = 0;
+        if found.len() > limit {
+            break;
+        }
+    }
+    let more = found.len() > limit;
+    found.truncate(limit);
+    (found.into_iter().map(|found| row(state, ix, found)).collect(), more)
+}
+
+fn row(
+    state: &State,
+    ix: DatasetIx,
+    (key, partition_state, reason): (PartitionKey, PartitionState, Option<Verdict>),
+) -> PartitionRow {
+    PartitionRow {
+        partition: state.partition_text(ix, &key),
+        state: partition_state,
+        reason: match reason {
+            Some(Verdict::Missing) if fails(state, ix, &key) => Some("blocked".to_owned()),
+            reason => reason.map(|verdict| verdict.code().to_owned()),
+        },
+        source: state.dataset(ix).adopted.contains(&key).then(|| "adopted".to_owned()),
+        // The history knows of these.
+        warnings: 0,
+    }
 }
 
 /// Whether an edge rule says that a partition cannot be made.

@@ -1,11 +1,12 @@
 //! Plans: what would happen, and having exactly that done.
 
-use super::context::Context;
+use super::context::{Backend, Context};
 use super::partitions::shortened;
-use super::words::{class, instant, part, refresh};
+use super::words::{class, instant, order, part, refresh};
 use super::{estimate, wants, AppError};
 use crate::api::{
-    ApplyPlan, Estimate, ListQuery, Page, PlanGroup, PlanRequest, PlanSummary, PlanView, WantDetail,
+    ApplyPlan, Estimate, Page, PlanGroup, PlanOrder, PlanRequest, PlanSummary, PlanView, PlansQuery,
+    WantDetail,
 };
 use crate::engine::Created;
 use databuild_core::decide::{self, ApplyRequest};
@@ -55,14 +56,23 @@ pub async fn create(
     Ok(Created { made: view(context, made, kept).await?, repeated })
 }
 
-/// Plans that are kept, newest first.
+/// Plans that are kept, newest first unless the query says otherwise.
 ///
 /// # Errors
 /// A bad query.
-pub fn list(context: &impl Context, query: &ListQuery) -> Result<Page<PlanSummary>, AppError> {
-    let state = &context.backend().engine.snapshot().state;
+pub fn list(context: &impl Context, query: &PlansQuery) -> Result<Page<PlanSummary>, AppError> {
+    let order = order(query.sort.as_deref())?.unwrap_or(PlanOrder::Newest);
+    let Backend { engine, audience, .. } = context.backend();
+    let state = &engine.snapshot().state;
     let now = crate::os::now();
-    let rows = state.plans().values().rev().map(|saved| summary(saved, now));
+    let plans = state.plans().values();
+    let mut seen: Vec<_> = plans.filter(|saved| audience.sees_texts(state, &saved.plan.targets)).collect();
+    match order {
+        PlanOrder::Newest => seen.reverse(),
+        PlanOrder::Oldest => {}
+        PlanOrder::Expires => seen.sort_by_key(|saved| saved.plan.expires_at),
+    }
+    let rows = seen.into_iter().map(|saved| summary(saved, now));
     part(rows, query.limit, query.cursor.as_deref(), state.seq().0)
 }
 

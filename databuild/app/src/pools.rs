@@ -1,11 +1,12 @@
 //! Pools and what the machine has, with who holds how much.
 
-use super::context::Context;
+use super::context::{Backend, Context};
 use super::AppError;
 use crate::api::{MachineRow, PoolHolder, PoolList, PoolRow, ResizePool};
 use databuild_core::decide::limits::{holders, pools, PoolUse};
 use databuild_core::decide::{Input, PoolRequest};
 use databuild_core::graph::Resource;
+use databuild_core::ids::RunId;
 use databuild_core::state::Phase;
 
 /// Gives a pool another size.
@@ -20,8 +21,10 @@ pub async fn resize(context: &impl Context, body: ResizePool) -> Result<PoolList
 
 /// All pools.
 pub fn list(context: &impl Context) -> PoolList {
-    let snapshot = context.backend().engine.snapshot();
+    let Backend { engine, audience, .. } = context.backend();
+    let snapshot = engine.snapshot();
     let (state, capacity) = (&snapshot.state, snapshot.capacity());
+    let is_seen = |run: &RunId| state.runs().get(run).is_none_or(|run| audience.sees_run(state, run));
     let amounts = |resource| {
         let (mut asked, mut started) = (0, 0);
         for (run, amount) in holders(state, capacity, &resource) {
@@ -45,6 +48,7 @@ pub fn list(context: &impl Context) -> PoolList {
         holders: pool
             .holders
             .iter()
+            .filter(|(run, _)| is_seen(run))
             .map(|(run, slots)| PoolHolder {
                 run: run.to_string(),
                 partition: state.runs().get(run).map(|run| run.partition.clone()).unwrap_or_default(),
@@ -52,7 +56,7 @@ pub fn list(context: &impl Context) -> PoolList {
             })
             .collect(),
         waiting: pool.waiting,
-        too_small_for: pool.too_small_for,
+        too_small_for: pool.too_small_for.into_iter().filter(|job| audience.sees_label(state, job)).collect(),
     };
     PoolList {
         data: pools(state, capacity).into_iter().map(row).collect(),

@@ -614,6 +614,7 @@ mod tests {
             cpu_ms: 1,
             max_rss_kb: 1,
             checks: vec![findings],
+            returned: Vec::new(),
         };
         workspace.step(Input::AttemptEnded { attempt, end });
         let all = [line("warning", "text/name=a", 1), line("built", "text/name=a+b+c", 3)];
@@ -636,6 +637,7 @@ mod tests {
             max_rss_kb: 0,
             retry_at: None,
             done: 0,
+            returned: Vec::new(),
         };
         assert_eq!(duration(&event(0, None)), None);
         assert_eq!(duration(&event(0, Some(1))), Some(0));

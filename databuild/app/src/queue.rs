@@ -1,5 +1,6 @@
 //! What runs, what begins next and why, what waits for what.
 
+use super::audience::Audience;
 use super::context::Context;
 use super::now::{live_and_waiting, Live, MOST};
 use super::{pools, waits, AppError};
@@ -32,28 +33,36 @@ pub async fn get(context: &impl Context) -> Result<Queue, AppError> {
         let now = crate::os::now();
         let snapshot = backend.engine.snapshot();
         let Live { running, running_total, waiting, waiting_total } =
-            live_and_waiting(&snapshot, reader, now)?;
+            live_and_waiting(&snapshot, reader, now, &backend.audience)?;
+        let (state, audience) = (&snapshot.state, &backend.audience);
+        let next_total = audience.counted(state, |counted| could_begin(state, snapshot.slots, now, counted));
         Ok(Queue {
             running,
             running_total,
-            next: next(&snapshot, reader, now)?,
-            next_total: could_begin(&snapshot.state, snapshot.slots, now),
+            next: next(&snapshot, reader, now, audience)?,
+            next_total,
             waiting,
             waiting_total,
             pools: data,
             machine,
-            seq: snapshot.state.seq().0,
+            seq: state.seq().0,
         })
     });
     found.await
 }
 
 /// The first rows of the queue.
-fn next(snapshot: &Snapshot, reader: &dyn History, now: Timestamp) -> Result<Vec<NextWork>, AppError> {
+fn next(
+    snapshot: &Snapshot,
+    reader: &dyn History,
+    now: Timestamp,
+    audience: &Audience,
+) -> Result<Vec<NextWork>, AppError> {
     let state = &snapshot.state;
     let mut rows: Vec<NextWork> = Vec::new();
     let mut lacks: BTreeMap<JobIx, Blocker> = BTreeMap::new();
-    for place in upcoming(state, snapshot.slots, now, LOOKED) {
+    let seen = |place: &Next| is_seen(audience, state, place);
+    for place in upcoming(state, snapshot.slots, now, LOOKED).into_iter().filter(seen) {
         let row = match place {
             Next::HandedOut(run) => of_live(snapshot, reader, now, run, Turn::HandedOut)?,
             Next::Retry(run) => of_live(snapshot, reader, now, run, Turn::Retry)?,
@@ -70,7 +79,10 @@ fn next(snapshot: &Snapshot, reader: &dyn History, now: Timestamp) -> Result<Vec
             }
             Next::Arm(arm) => of_arm(snapshot, arm),
         };
-        let Some(row) = row else { continue };
+        let Some(mut row) = row else { continue };
+        // It is there for somebody else.
+        let sees_want = |want: &String| want.parse().is_ok_and(|want| audience.sees_want(state, want));
+        row.want = row.want.filter(sees_want);
         if let Some(last) = rows.last_mut().filter(|last| same(last, &row)) {
             last.partitions += row.partitions;
             let room = NAMED.saturating_sub(last.first.len());
@@ -83,6 +95,20 @@ fn next(snapshot: &Snapshot, reader: &dyn History, now: Timestamp) -> Result<Vec
         rows.push(row);
     }
     Ok(rows)
+}
+
+/// Whether a place of the queue is seen.
+fn is_seen(audience: &Audience, state: &State, place: &Next) -> bool {
+    match place {
+        Next::HandedOut(run) | Next::Retry(run) => {
+            state.runs().get(run).is_some_and(|run| audience.sees_run(state, run))
+        }
+        Next::Work { job, .. } => audience.sees_job(state.graph(), *job),
+        Next::Arm(arm) => {
+            let trial = state.trials().get(&arm.trial);
+            trial.is_some_and(|trial| audience.sees_label(state, &trial.spec.job))
+        }
+    }
 }
 
 /// Runs that were handed out, or are due again, one after the other.
@@ -205,27 +231,50 @@ mod tests {
     use databuild_core::decide::Input;
     use databuild_core::event::Refresh;
 
-    #[test]
-    fn the_queue_says_what_begins_next_why_and_what_it_lacks() {
+    /// One place, and a want for which three partitions of `text` are ready.
+    fn wanted(target: &str) -> (Workspace, Snapshot) {
         let mut workspace = Workspace::new(&chain("code"));
         for name in ["a", "b", "c"] {
             workspace.observe(&format!("raw/name={name}"), "r1");
         }
         workspace.step(Input::SetSlots(1));
-        workspace.want("text", Refresh::Stale);
-        let snapshot = Snapshot {
-            state: Arc::new(workspace.core.state.clone()),
-            slots: 1,
-            memory: None,
-            held: false,
-            unrecorded: None,
-        };
+        workspace.want(target, Refresh::Stale);
+        let state = Arc::new(workspace.core.state.clone());
+        let snapshot = Snapshot { state, slots: 1, memory: None, held: false, unrecorded: None };
+        (workspace, snapshot)
+    }
+
+    #[test]
+    fn the_queue_says_what_begins_next_why_and_what_it_lacks() {
+        let (workspace, snapshot) = wanted("text");
         let now = "2024-12-31T00:02:05Z".parse().unwrap();
-        let rows = next(&snapshot, &workspace.reader(), now).unwrap();
+        let rows = next(&snapshot, &workspace.reader(), now, &Audience::default()).unwrap();
         let [row] = rows.as_slice() else { panic!("{rows:?}") };
         assert_eq!((row.turn, &*row.dataset, row.partitions), (Turn::Interactive, "text", 2));
         let first: Vec<&str> = row.first.iter().map(|run| &*run.partition).collect();
         assert_eq!((first, row.want.as_deref()), (vec!["text/name=b", "text/name=c"], Some("w1")));
         assert!(row.reason.starts_with("w1 waits for it") && row.blocker.kind == "slots", "{row:?}");
+        // Others see nothing of it.
+        let of = |dataset: &str| {
+            let audience = Audience::of(&[dataset.to_owned()]);
+            let state = &snapshot.state;
+            let total = audience.counted(state, |counted| could_begin(state, snapshot.slots, now, counted));
+            (next(&snapshot, &workspace.reader(), now, &audience).unwrap(), total)
+        };
+        assert_eq!((of("book"), of("text").1), ((Vec::new(), 0), row.partitions));
+        assert_eq!(of("text").0, rows);
+    }
+
+    #[test]
+    fn what_is_made_for_others_is_told_without_whom_it_is_for() {
+        let (workspace, snapshot) = wanted("book");
+        let now = "2024-12-31T00:02:05Z".parse().unwrap();
+        let want_of = |audience: &Audience| {
+            let rows = next(&snapshot, &workspace.reader(), now, audience).unwrap();
+            rows.into_iter().map(|row| (row.dataset, row.want)).collect::<Vec<_>>()
+        };
+        let row = |want: Option<&str>| vec![("text".to_owned(), want.map(str::to_owned))];
+        assert_eq!(want_of(&Audience::default()), row(Some("w1")));
+        assert_eq!(want_of(&Audience::of(&["text".to_owned()])), row(None));
     }
 }

@@ -1,11 +1,11 @@
 //! Runs and their attempts.
 
 use super::context::{Backend, Context};
-use super::words::{canceled, cursor, limit, page, word};
+use super::words::{canceled, cursor, limit, order, page, returned_text, word};
 use super::{checks, history, waits, AppError};
 use crate::api::{
-    AttemptRow, BlockReason, Canceled, Lease, Page, ReproducedOutput, ReproductionQuery, ReproductionView,
-    RunDetail, RunRow, RunsQuery, StateChange, WhyWork,
+    AttemptRow, BlockReason, Canceled, Lease, ListOrder, Page, ReproducedOutput, ReproductionQuery,
+    ReproductionView, RunDetail, RunRow, RunsQuery, StateChange, WhyWork,
 };
 use crate::engine::{parse_request, reproduce, OutputFile, Reproduction, Request};
 use crate::executor::{AttemptName, Text};
@@ -40,13 +40,17 @@ pub async fn list(context: &impl Context, query: RunsQuery) -> Result<Page<RunRo
     let state: Option<RunState> = word("bad_state", query.state.as_deref())?;
     let before = cursor(query.cursor.as_deref())?;
     let limit = limit(query.limit)?;
+    let oldest_first = order(query.sort.as_deref())? == Some(ListOrder::Oldest);
     let found = context.slow(move |backend, reader| {
         let snapshot = backend.engine.snapshot();
         let jobs = query.job.map_or_else(|| Ok(Vec::new()), |text| labels(backend, reader, &text))?;
         let making = query.partition.map(|text| Making::of(&snapshot.state, &text));
         let of = making.as_ref().map(|making| making.named().clone());
-        let filter = RunFilter { jobs, state, of, before, limit };
-        let makes = |partitions: &str| making.as_ref().is_none_or(|making| making.has(partitions));
+        let filter = RunFilter { jobs, state, of, before, oldest_first, limit };
+        let makes = |partitions: &str| {
+            making.as_ref().is_none_or(|making| making.has(partitions))
+                && backend.audience.sees_making(&snapshot.state, partitions)
+        };
         Ok(reader.runs(&filter, &makes)?)
     });
     Ok(page(found.await?, row, RunId))
@@ -209,6 +213,7 @@ fn row(run: crate::store::RunRow) -> RunRow {
 
 fn attempt(attempt: crate::store::AttemptRow) -> AttemptRow {
     let wall_ms = wall_ms(&attempt);
+    let (output, output_base64) = returned_text(&attempt.returned);
     AttemptRow {
         id: attempt.id.to_string(),
         number: attempt.id.number,
@@ -223,6 +228,8 @@ fn attempt(attempt: crate::store::AttemptRow) -> AttemptRow {
         cpu_ms: attempt.cpu_ms.unwrap_or(0),
         max_rss_kb: attempt.max_rss_kb.unwrap_or(0),
         message: attempt.message,
+        output,
+        output_base64,
     }
 }
 
@@ -335,6 +342,7 @@ mod tests {
             message: String::new(),
             inputs: 0,
             lease_seq: databuild_core::ids::Seq(1),
+            returned: Vec::new(),
         };
         let since_1970 = at.as_millisecond().unsigned_abs();
         let cases = [
@@ -369,6 +377,7 @@ mod tests {
             message: String::new(),
             inputs: 0,
             lease_seq: databuild_core::ids::Seq(1),
+            returned: Vec::new(),
         };
         let run = |state, ended: Option<i8>, attempts| RunWithAttempts {
             run: crate::store::RunRow {

@@ -1,15 +1,18 @@
 //! The server itself.
 
-use super::context::Context;
+use super::context::{Backend, Context};
 use super::{partitions, AppError};
 use crate::api::{
     CommandQueue, Formats, GraphInfo, Idle, RunnerInfo, ServerStatus, SettingList, SlotsRequest, Stats, Tally,
 };
 use crate::executor::MemoryLimits;
 use crate::os::read_given;
+use crate::store::{History, Listed, WantFilter, WantRow, MAX_ROWS};
 use databuild_core::decide::Input;
 use databuild_core::graph::file::FORMAT;
-use databuild_core::state::State;
+use databuild_core::graph::Graph;
+use databuild_core::ids::WantId;
+use databuild_core::state::{State, Want};
 use databuild_core::text::shown;
 use databuild_core::word::Word as _;
 use std::path::Path;
@@ -27,7 +30,10 @@ pub async fn status(context: &impl Context) -> Result<ServerStatus, AppError> {
         MemoryLimits::Enforced { by } => ("enforced".to_owned(), format!("by {by}")),
         MemoryLimits::Accounting { why } => ("accounting".to_owned(), why),
     };
-    let (open_wants, live_runs, seq) = (state.wants().len(), state.runs().len(), state.seq().0);
+    let audience = &backend.audience;
+    let open_wants = state.wants().keys().filter(|want| audience.sees_want(&state, **want)).count();
+    let live_runs = state.runs().values().filter(|run| audience.sees_run(&state, run)).count();
+    let seq = state.seq().0;
     let found = context.slow(move |backend, reader| {
         let graph = match state.followed() {
             None => None,
@@ -37,11 +43,11 @@ pub async fn status(context: &impl Context) -> Result<ServerStatus, AppError> {
                     id: registered.id.to_string(),
                     label: registered.graph.label.clone(),
                     registered_at: row.map(|row| row.at.to_string()).unwrap_or_default(),
-                    jobs: registered.graph.jobs().map(|(_, job)| job.label.clone()).collect(),
+                    jobs: jobs_seen(backend, &registered.graph),
                 })
             }
         };
-        Ok((graph, partitions::summaries(&mut state), bazel(backend.engine.workspace())))
+        Ok((graph, partitions::seen(backend, &mut state), bazel(backend.engine.workspace())))
     });
     let (graph, datasets, bazel) = found.await?;
     Ok(ServerStatus {
@@ -90,21 +96,29 @@ fn bazel(workspace: &Path) -> Option<String> {
     Some(shown(line))
 }
 
-/// What keeps the server up. When somebody used it last, whoever serves this knows.
+/// What keeps the server up, of what whoever asks may see. When somebody used it last, whoever serves this knows.
 fn idle(context: &impl Context, state: &State) -> Idle {
+    let Backend { audience, place, .. } = context.backend();
+    let seen = state.wants().values().filter(|want| audience.sees_want(state, want.id));
+    let wants = seen.filter(|want| is_due(want)).count();
+    let trials = state.trials().values().filter(|trial| audience.sees_label(state, &trial.spec.job));
     Idle {
-        after_seconds: context.backend().setup.idle_timeout.map(|time| time.as_secs()),
-        runs: state.runs().len(),
-        wants: due(state),
+        after_seconds: place.setup.idle_timeout.map(|time| time.as_secs()),
+        runs: state.runs().values().filter(|run| audience.sees_run(state, run)).count(),
+        wants: wants + trials.filter(|trial| trial.is_live()).count(),
         used_at: None,
         ends_at: None,
     }
 }
 
+fn is_due(want: &Want) -> bool {
+    !want.paused
+}
+
 /// Wants and trials that have something to do now or at a known time: they keep the server up.
 #[must_use]
 pub fn due(state: &State) -> usize {
-    state.wants().values().filter(|want| !want.paused).count()
+    state.wants().values().filter(|want| is_due(want)).count()
         + state.trials().values().filter(|trial| trial.is_live()).count()
 }
 
@@ -112,6 +126,26 @@ pub fn due(state: &State) -> usize {
 pub fn settings(context: &impl Context) -> SettingList {
     let backend = context.backend();
     SettingList { data: backend.setup.settings.clone(), seq: backend.engine.snapshot().state.seq().0 }
+}
+
+/// Labels of jobs that whoever asks may see.
+pub(super) fn jobs_seen(backend: &Backend, graph: &Graph) -> Vec<String> {
+    let seen = graph.jobs().filter(|(ix, _)| backend.audience.sees_job(graph, *ix));
+    seen.map(|(_, job)| job.label.clone()).collect()
+}
+
+/// How many wants there are that whoever asks may see, by state; of who may see all, the history knows without looking at each.
+fn wants_seen(backend: &Backend, reader: &dyn History) -> Result<Tally, AppError> {
+    let state = &backend.engine.snapshot().state;
+    let mut tally = Tally::default();
+    let mut filter = WantFilter { limit: MAX_ROWS, ..WantFilter::default() };
+    loop {
+        let is_seen = |want: &WantRow| backend.audience.sees_texts(state, &want.targets);
+        let Listed { rows, next } = reader.wants_that(&filter, &is_seen)?.value;
+        rows.iter().for_each(|want| add(&mut tally, want.state.word(), 1));
+        let Some(next) = next else { return Ok(tally) };
+        filter.before = Some(WantId(next));
+    }
 }
 
 /// How many runs, wants and partitions there are, by state.
@@ -122,15 +156,20 @@ pub async fn stats(context: &impl Context) -> Result<Stats, AppError> {
     let told = context.slow(|backend, reader| {
         let found = reader.counts()?;
         let (mut runs, mut wants, mut partitions) = <(Tally, Tally, Tally)>::default();
-        for ((_, state), count) in found.value.runs {
-            add(&mut runs, state.word(), count);
+        let mut state = State::clone(&backend.engine.snapshot().state);
+        for ((job, run), count) in found.value.runs {
+            if backend.audience.sees_label(&state, &job) {
+                add(&mut runs, run.word(), count);
+            }
         }
         for (state, count) in found.value.wants {
             add(&mut wants, state.word(), count);
         }
-        let mut state = State::clone(&backend.engine.snapshot().state);
+        if !backend.audience.sees_all() {
+            wants = wants_seen(backend, reader)?;
+        }
         state.advance(crate::os::now());
-        for row in partitions::summaries(&mut state) {
+        for row in partitions::seen(backend, &mut state) {
             let counts = [
                 ("current", row.current),
                 ("behind", row.behind),

@@ -8,6 +8,7 @@
 mod axis;
 mod fold;
 
+use super::audience::Audience;
 use super::context::{Backend, Context};
 use super::want_history::{all_work, each_run, first_run_after};
 use super::words::instant;
@@ -87,7 +88,7 @@ fn of(backend: &Backend, reader: &dyn History, asked: &Asked) -> Result<Timeline
         asked.job.as_ref().map_or_else(|| Ok(Vec::new()), |text| runs::labels(backend, reader, text))?;
     let (mut rows, older) = match asked.want {
         Some(want) => of_want(backend, state, reader, want, asked)?,
-        None => newest(state, reader, &jobs, asked)?,
+        None => newest(state, reader, &backend.audience, &jobs, asked)?,
     };
     rows.retain(|run| jobs.is_empty() || jobs.contains(&run.job));
     rows.sort_by_key(|run| run.id);
@@ -176,9 +177,11 @@ fn row(run: RunRow, attempts: &[AttemptRow], ready: Option<Timestamp>) -> Timeli
 fn newest(
     state: &State,
     reader: &dyn History,
+    audience: &Audience,
     jobs: &[String],
     asked: &Asked,
 ) -> Result<(Vec<RunRow>, Option<RunId>), AppError> {
+    let is_seen = |partition: &str| audience.sees_making(state, partition);
     let until = asked.until.map(|until| first_run_after(state, reader, until)).transpose()?;
     let before = asked.before.into_iter().chain(until).min();
     let limit = asked.limit();
@@ -187,9 +190,10 @@ fn newest(
     let (mut rows, mut looked, mut earlier) = (Vec::<RunRow>::new(), 0, 0);
     let mut older = None;
     'all: loop {
-        let found = reader.runs(&filter, &|_| true)?.value;
+        let found = reader.runs(&filter, &is_seen)?.value;
+        // What is passed over is looked at, too.
+        looked += if audience.sees_all() { found.rows.len() } else { MAX_ROWS };
         for run in found.rows {
-            looked += 1;
             let is_earlier = asked.from.is_some_and(|from| run.created_at < from);
             earlier += usize::from(is_earlier);
             if earlier > EARLIER {
@@ -207,7 +211,8 @@ fn newest(
         match found.next {
             None => break,
             Some(next) if looked >= MOST_LOOKED => {
-                older = Some(RunId(next));
+                // Where it goes on may be at a run that is not seen.
+                older = if audience.sees_all() { Some(RunId(next)) } else { rows.last().map(|last| last.id) };
                 break;
             }
             Some(next) => filter.before = Some(RunId(next)),
@@ -218,7 +223,7 @@ fn newest(
         let seen: Vec<RunId> = rows.iter().map(|run| run.id).collect();
         for id in state.runs().keys().filter(|id| !seen.contains(id)).take(EARLIER) {
             let Some(found) = reader.run(*id)?.value else { continue };
-            if asked.has(&found.run) {
+            if asked.has(&found.run) && is_seen(&found.run.partition) {
                 rows.push(found.run);
             }
         }
@@ -239,7 +244,7 @@ fn of_want(
     let mut rows: Vec<RunRow> = Vec::new();
     let mut older = None;
     each_run(state, reader, &want, &work, |run, _| {
-        if !asked.has(&run) {
+        if !asked.has(&run) || !backend.audience.sees_making(state, &run.partition) {
             return;
         }
         if rows.len() < MOST_RUNS {
@@ -363,7 +368,7 @@ mod tests {
         workspace.finish("text/name=a", "t1");
         workspace.fail("text/name=b", "boom");
         let (state, reader) = (&workspace.core.state, workspace.reader());
-        let (mut rows, older) = newest(state, &reader, &[], &anything()).unwrap();
+        let (mut rows, older) = newest(state, &reader, &Audience::default(), &[], &anything()).unwrap();
         rows.sort_by_key(|run| run.id);
         let now = "2025-01-01T00:00:00Z".parse().unwrap();
         let answer = told(state, &reader, rows, older, &anything(), now).unwrap();
@@ -374,8 +379,10 @@ mod tests {
         let ready: Timestamp = times.ready_at.as_deref().unwrap().parse().unwrap();
         let leased: Timestamp = times.leased_at.parse().unwrap();
         assert!(ready <= leased && times.ended_at.is_some(), "{times:?}");
+        let others = Audience::of(&["book".to_owned()]);
+        assert_eq!(newest(state, &reader, &others, &[], &anything()).unwrap(), (Vec::new(), None));
         let late = Asked { before: Some(RunId(1)), ..anything() };
-        assert!(newest(state, &reader, &[], &late).unwrap().0.is_empty());
+        assert!(newest(state, &reader, &Audience::default(), &[], &late).unwrap().0.is_empty());
     }
 
     #[test]
@@ -403,8 +410,12 @@ mod tests {
         workspace.want("text/name=a", Refresh::Stale);
         let (state, reader) = (&workspace.core.state, workspace.reader());
         let after = Asked { from: Some("2030-01-01T00:00:00Z".parse().unwrap()), ..anything() };
-        assert_eq!(newest(state, &reader, &[], &after).unwrap().0.len(), 1, "it still runs");
+        assert_eq!(
+            newest(state, &reader, &Audience::default(), &[], &after).unwrap().0.len(),
+            1,
+            "it still runs"
+        );
         let until = Asked { until: Some("2000-01-01T00:00:00Z".parse().unwrap()), ..anything() };
-        assert!(newest(state, &reader, &[], &until).unwrap().0.is_empty());
+        assert!(newest(state, &reader, &Audience::default(), &[], &until).unwrap().0.is_empty());
     }
 }

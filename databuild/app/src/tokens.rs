@@ -4,7 +4,7 @@ use super::context::Context;
 use super::AppError;
 use crate::api::{CreateToken, NewToken, TokenList, TokenRow};
 use databuild_base::daemon::Token as Secret;
-use databuild_core::decide::{Input, TokenRequest};
+use databuild_core::decide::{Input, Reply, TokenRequest};
 use databuild_core::digest::sha256_hex;
 use databuild_core::event::Scope;
 use databuild_core::state::Token;
@@ -59,9 +59,10 @@ pub async fn create(context: &impl Context, body: CreateToken) -> Result<NewToke
     let request =
         TokenRequest { name: name.clone(), hash: hash_of(secret.expose()), scopes, datasets, expires_at };
     let engine = &context.backend().engine;
-    engine.submit(Input::CreateToken(request)).await?;
-    let row = find(context, &name)?;
-    Ok(NewToken { token: secret.expose().to_owned(), row })
+    let done = engine.submit_once(Input::CreateToken(request), |_, _| None).await?;
+    let told_before = matches!(done, Reply::Repeated(_));
+    let token = (!told_before).then(|| secret.expose().to_owned());
+    Ok(NewToken { token, told_before, row: find(context, &name)? })
 }
 
 /// All tokens.

@@ -4,7 +4,7 @@ mod code;
 mod rerun;
 mod sample;
 
-use super::context::Context;
+use super::context::{Backend, Context};
 use super::words::{canceled, part};
 use super::{garbage, AppError};
 use crate::api::{
@@ -59,8 +59,10 @@ pub async fn create(
 /// # Errors
 /// A bad query.
 pub fn list(context: &impl Context, query: &ListQuery) -> Result<Page<TrialRow>, AppError> {
-    let state = &context.backend().engine.snapshot().state;
-    let rows = state.trials().values().rev().map(|trial| row(trial));
+    let Backend { engine, audience, .. } = context.backend();
+    let state = &engine.snapshot().state;
+    let seen = state.trials().values().rev().filter(|trial| audience.sees_label(state, &trial.spec.job));
+    let rows = seen.map(|trial| row(trial));
     part(rows, query.limit, query.cursor.as_deref(), state.seq().0)
 }
 

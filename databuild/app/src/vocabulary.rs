@@ -5,7 +5,10 @@
 
 use super::waits::Waiting;
 use super::why::Obstacle;
-use crate::api::{BlockReason, Cancel, DatasetOrder, EventOrder, NodeKind, PartitionState, Turn};
+use crate::api::{
+    BlockReason, Cancel, DatasetOrder, EventOrder, ListOrder, NodeKind, PartitionOrder, PartitionState,
+    PlanOrder, Turn,
+};
 use crate::errors::Kind;
 use crate::store::{AttemptState, RunState, WantState};
 use databuild_core::event::{
@@ -76,6 +79,9 @@ pub fn all() -> Vec<Meaning> {
         of::<DatasetOrder>(),
         of::<Turn>(),
         of::<EventOrder>(),
+        of::<ListOrder>(),
+        of::<PartitionOrder>(),
+        of::<PlanOrder>(),
     ];
     words.into_iter().flatten().collect()
 }

@@ -3,10 +3,10 @@
 use super::context::{Backend, Context};
 use super::progress::Lines;
 use super::scope::{by_job, Scope};
-use super::words::{canceled, class, cursor, instant, limit, page, refresh, word};
+use super::words::{canceled, class, cursor, instant, limit, order, page, refresh, word};
 use super::{history, waits, AppError};
 use crate::api::{
-    Canceled, CreateWant, CreateWants, InvokeJob, JobProgress, Page, PrioritizeWant, Progress,
+    Canceled, CreateWant, CreateWants, InvokeJob, JobProgress, ListOrder, Page, PrioritizeWant, Progress,
     ProgressAnswer, ProgressQuery, WantDetail, WantRow, WantsQuery, WhyWork,
 };
 use crate::engine::{Created, Snapshot};
@@ -133,8 +133,12 @@ pub async fn list(context: &impl Context, query: WantsQuery) -> Result<Page<Want
     let state: Option<WantState> = word("bad_state", query.state.as_deref())?;
     let before = cursor(query.cursor.as_deref())?;
     let limit = limit(query.limit)?;
-    let filter = WantFilter { state, source: query.source, before, limit };
-    let found = context.slow(move |_, reader| Ok(reader.wants(&filter)?));
+    let oldest_first = order(query.sort.as_deref())? == Some(ListOrder::Oldest);
+    let filter = WantFilter { state, source: query.source, before, oldest_first, limit };
+    let found = context.slow(move |backend, reader| {
+        let state = &backend.engine.snapshot().state;
+        Ok(reader.wants_that(&filter, &|want| backend.audience.sees_texts(state, &want.targets))?)
+    });
     Ok(page(found.await?, row, WantId))
 }
 
@@ -191,7 +195,7 @@ pub async fn prioritize(
 
 /// Does something with a want that has not ended.
 async fn act(context: &impl Context, id: WantId, input: Input) -> Result<WantDetail, AppError> {
-    let done = context.backend().engine.submit(input).await;
+    let done = context.backend().engine.submit_once(input, |_, _| None).await;
     let answer = context.quick(move |backend, reader| match done {
         Ok(_) => detail(backend, reader, id),
         Err(error) => {

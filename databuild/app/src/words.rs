@@ -4,6 +4,7 @@ use super::error::AppError;
 use crate::api::{Cancel, Page};
 use crate::engine::CommandError;
 use crate::store::{Answer, Listed};
+use databuild_core::base64;
 use databuild_core::decide::Refusal;
 use databuild_core::event::{PriorityClass, Refresh};
 use databuild_core::word::Word;
@@ -103,12 +104,26 @@ pub(super) fn canceled(
     }
 }
 
+/// What a job returned, as JSON can have it, if it did: a text, or base64 of what is none.
+pub(super) fn returned_text(returned: &[u8]) -> (Option<String>, bool) {
+    match std::str::from_utf8(returned) {
+        _ if returned.is_empty() => (None, false),
+        Ok(text) => (Some(text.to_owned()), false),
+        Err(_) => (Some(base64::encode(returned)), true),
+    }
+}
+
 pub(super) fn refresh(text: Option<&str>) -> Result<Refresh, AppError> {
     Ok(word("bad_refresh", text)?.unwrap_or(Refresh::Stale))
 }
 
 pub(super) fn class(text: Option<&str>) -> Result<PriorityClass, AppError> {
     Ok(word("bad_class", text)?.unwrap_or(PriorityClass::Interactive))
+}
+
+/// By what a list is sorted.
+pub(super) fn order<W: Word>(text: Option<&str>) -> Result<Option<W>, AppError> {
+    word("bad_sort", text)
 }
 
 /// The value of a word that a client sent, if it did.

@@ -149,6 +149,8 @@ macro_rules! each_event {
             TokenCreated = 90 => "token_created",
             /// A token is worth nothing any more.
             TokenRevoked = 91 => "token_revoked",
+            /// A request that named itself by a key was carried out, and this is what it was told.
+            RequestAnswered = 92 => "request_answered",
         }
     };
 }

@@ -5,6 +5,7 @@
 
 // The vocabulary.
 pub mod amounts;
+pub mod base64;
 pub mod data_check;
 pub mod digest;
 pub mod event;

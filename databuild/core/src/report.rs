@@ -6,6 +6,7 @@
 //! Of several lines about one output the first that fails it counts, else the last: nothing is published
 //! of which the job itself says that it could not be made.
 
+use crate::base64;
 use crate::keys::new_key_fault;
 use crate::text::first_of;
 use crate::text::shown;
@@ -17,6 +18,9 @@ use std::collections::{BTreeMap, HashMap};
 pub const MAX_BYTES: usize = 16 << 20;
 /// Most lines that are read.
 pub const MAX_LINES: usize = 100_000;
+
+/// Most bytes that a job may return.
+pub const MOST_RETURNED: usize = 64 << 10;
 
 /// One output a run was asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,6 +69,8 @@ pub struct Report {
     pub missing: Vec<String>,
     /// Dynamic keys that it found, by key space.
     pub keys: BTreeMap<String, Vec<String>>,
+    /// What it returned, which means nothing to DataBuild; empty if nothing.
+    pub returned: Vec<u8>,
 }
 
 /// Why a report is not believed.
@@ -120,6 +126,14 @@ pub enum ReportError {
         space: Option<String>,
         /// What the job declares.
         declared: Vec<String>,
+    },
+    /// Too many bytes, or none that could be read.
+    #[error("line {line} of the report returns {fault}; return `text` or `base64`, of at most {MOST_RETURNED} bytes")]
+    BadReturn {
+        /// From 1.
+        line: usize,
+        /// What is wrong with it.
+        fault: &'static str,
     },
     /// A text that cannot be a key.
     #[error("line {line} of the report: `{key}` cannot be a key: {fault}")]
@@ -182,6 +196,10 @@ enum Line {
         space: Option<String>,
         key: String,
     },
+    Return {
+        text: Option<String>,
+        base64: Option<String>,
+    },
 }
 
 #[derive(Deserialize)]
@@ -200,6 +218,7 @@ pub fn parse(bytes: &[u8], expected: &[Expected], adds_keys: &[String]) -> Resul
         failure: None,
         missing: Vec::new(),
         keys: BTreeMap::new(),
+        returned: Vec::new(),
     };
     let places: Places =
         expected.iter().enumerate().map(|(ix, output)| (output.partition.as_str(), ix)).collect();
@@ -221,6 +240,19 @@ pub fn parse(bytes: &[u8], expected: &[Expected], adds_keys: &[String]) -> Resul
         match line {
             Line::Progress {} => {}
             Line::MissingInput { partition } => report.missing.push(partition),
+            Line::Return { text, base64 } => {
+                let bad = |fault| ReportError::BadReturn { line: number, fault };
+                let bytes = match (text, base64) {
+                    (Some(text), None) => text.into_bytes(),
+                    (None, Some(text)) => base64::decode(&text).ok_or_else(|| bad("what is no base64"))?,
+                    (Some(_), Some(_)) => return Err(bad("two things")),
+                    (None, None) => return Err(bad("nothing")),
+                };
+                if bytes.len() > MOST_RETURNED {
+                    return Err(bad("too many bytes"));
+                }
+                report.returned = bytes;
+            }
             Line::Key { space, key } => {
                 let space = match (space, adds_keys) {
                     (Some(space), _) if adds_keys.contains(&space) => space,
@@ -374,6 +406,30 @@ mod tests {
         ] {
             let error = read(text, spaces).unwrap_err().to_string();
             assert!(error.contains(message), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_a_job_returns_is_its_own_affair() {
+        let read = |text: &str| {
+            parse(text.as_bytes(), &expected(&["a"]), &[])
+                .map(|report| report.returned)
+                .map_err(|error| error.to_string())
+        };
+        assert_eq!(read(""), Ok(Vec::new()));
+        assert_eq!(read(r#"{"type":"return","text":"{\"rows\": 3}"}"#), Ok(br#"{"rows": 3}"#.to_vec()));
+        let twice = "{\"type\":\"return\",\"text\":\"first\"}\n{\"type\":\"return\",\"base64\":\"/wA=\"}";
+        assert_eq!(read(twice), Ok(vec![255, 0]), "the last one counts");
+        let long = "x".repeat(MOST_RETURNED);
+        assert_eq!(read(&format!(r#"{{"type":"return","text":"{long}"}}"#)).unwrap().len(), MOST_RETURNED);
+        for (line, fault) in [
+            (format!(r#"{{"type":"return","text":"{long}x"}}"#), "too many bytes"),
+            (r#"{"type":"return"}"#.to_owned(), "nothing"),
+            (r#"{"type":"return","text":"","base64":""}"#.to_owned(), "two things"),
+            (r#"{"type":"return","base64":"?"}"#.to_owned(), "what is no base64"),
+        ] {
+            let error = read(&line).unwrap_err();
+            assert!(error.starts_with(&format!("line 1 of the report returns {fault}; ")), "{error}");
         }
     }
 

@@ -3,7 +3,7 @@
 mod support;
 
 use databuild_core::decide::blocker::under_way;
-use databuild_core::decide::queue::{could_begin, upcoming, Next};
+use databuild_core::decide::queue::{could_begin, upcoming, Counted, Next};
 use databuild_core::decide::Input;
 use databuild_core::event::{AttemptOutcome, PriorityClass, Refresh};
 use std::time::Duration;
@@ -54,7 +54,7 @@ fn wants_stand_by_class_and_age_and_backfills_begin_with_the_newest() {
         "w1 raw/day=2010-01-04 raw/day=2010-01-03 raw/day=2010-01-01 of 3",
     ];
     assert_eq!(queue(&workspace), expected);
-    assert_eq!(could_begin(&workspace.core.state, 1, workspace.now), 7, "each partition once");
+    assert_eq!(could_begin(&workspace.core.state, 1, workspace.now, Counted::ALL), 7, "each partition once");
 }
 
 #[test]
@@ -75,9 +75,9 @@ fn what_was_told_to_be_next_begins_next() {
     while let Some(running) = workspace.running().first().map(|text| (*text).to_owned()) {
         // The first that is named of the first place; what its end makes ready may come before it.
         let told = queue(&workspace).first().map(|place| place.split(' ').nth(1).unwrap().to_owned());
-        let ready = could_begin(&workspace.core.state, 1, workspace.now);
+        let ready = could_begin(&workspace.core.state, 1, workspace.now, Counted::ALL);
         workspace.finish(&running, "v1");
-        if could_begin(&workspace.core.state, 1, workspace.now) + 1 == ready {
+        if could_begin(&workspace.core.state, 1, workspace.now, Counted::ALL) + 1 == ready {
             assert_eq!(workspace.running().first().copied(), told.as_deref(), "after {running}");
             begun += 1;
         }
@@ -91,6 +91,6 @@ fn paused_work_is_not_in_the_queue_and_what_runs_is_not_either() {
     want(&mut workspace, "side", PriorityClass::Interactive);
     workspace.step(Input::PauseWant(databuild_core::ids::WantId(1))).reply.unwrap();
     assert!(queue(&workspace).is_empty());
-    assert_eq!(could_begin(&workspace.core.state, 1, workspace.now), 0);
+    assert_eq!(could_begin(&workspace.core.state, 1, workspace.now, Counted::ALL), 0);
     assert_eq!(under_way(&workspace.core.state, 1).len(), 1);
 }

@@ -2,7 +2,7 @@
 
 use super::looks::files::FileLook;
 use super::looks::observers::Observers;
-use super::message::{Command, CommandError, Message};
+use super::message::{Command, CommandError, Message, Once};
 use super::metrics::Metrics;
 use super::shared::{Shared, Snapshot};
 use crate::executor::{Executor, MemoryLimits};
@@ -13,15 +13,18 @@ use databuild_core::decide::{
     self, ApplyRequest, Core, Impact, Input, InvokeRequest, Judgement, PlanRequest, Refusal, Reply,
     Sightings, TrialRequest, WantRequest,
 };
-use databuild_core::event::{GraphRegistered, Grounds, Origin, PlanCreated, Refresh, RequestKey};
+use databuild_core::event::{
+    GraphRegistered, Grounds, KeptAnswer, Origin, PlanCreated, Refresh, RequestAnswered, RequestKey,
+};
 use databuild_core::graph::{CheckedGraph, DatasetIx, Graph, Registered};
-use databuild_core::ids::{GraphId, PlanId, RunId, TrialId, WantId};
+use databuild_core::ids::{GraphId, PlanId, RunId, Seq, TrialId, WantId};
 use databuild_core::partition_set::PartitionSet;
 use databuild_core::planner::{self, Plan};
 use databuild_core::state::{Made, State};
 use databuild_core::symbols::Symbols;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
+use std::future::Future;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::Sender;
@@ -65,6 +68,8 @@ pub struct Foreseen {
 pub struct Handle {
     /// For whom commands are carried out.
     pub(super) origin: Origin,
+    /// The name of the request for which they are, if it has one.
+    pub(super) key: Option<RequestKey>,
     pub(super) parts: Arc<Parts>,
 }
 
@@ -117,7 +122,19 @@ impl Handle {
     /// The same for somebody else: what is asked of it is done for them.
     #[must_use]
     pub fn on_behalf_of(&self, origin: Origin) -> Handle {
-        Handle { origin, parts: Arc::clone(&self.parts) }
+        Handle { origin, key: self.key.clone(), parts: Arc::clone(&self.parts) }
+    }
+
+    /// The same for a request that has this name: what is submitted once is done once for it, however often it is sent.
+    #[must_use]
+    pub fn under(&self, key: Option<RequestKey>) -> Handle {
+        Handle { key, ..self.clone() }
+    }
+
+    /// The name of the request.
+    #[must_use]
+    pub fn key(&self) -> Option<&RequestKey> {
+        self.key.as_ref()
     }
 
     /// The state after the last committed event.
@@ -179,13 +196,29 @@ impl Handle {
     /// # Errors
     /// It was refused, or could not be recorded.
     pub async fn submit(&self, input: Input) -> Result<Reply, CommandError> {
-        self.submit_with(input, None).await
+        self.submit_with(input, None, None).await
+    }
+
+    /// The same, once for all requests with the name of this one, of which others get [`Reply::Repeated`]. What `told` makes of
+    /// the reply and of the last event by then is recorded with it, as what they are told. Without a name it is submitted like
+    /// anything else.
+    ///
+    /// # Errors
+    /// As [`Handle::submit`]; or another request has the name.
+    pub async fn submit_once(
+        &self,
+        input: Input,
+        told: impl FnOnce(&Reply, Seq) -> Option<KeptAnswer> + Send + 'static,
+    ) -> Result<Reply, CommandError> {
+        let once = self.key.clone().map(|key| Once { key, told: Box::new(told) });
+        self.submit_with(input, None, once).await
     }
 
     async fn submit_with(
         &self,
         input: Input,
         inherited: Option<BTreeMap<String, EnvValue>>,
+        once: Option<Once>,
     ) -> Result<Reply, CommandError> {
         // Held until the answer is there.
         let _turn = self.commands.try_acquire().map_err(|_| CommandError::Busy)?;
@@ -194,8 +227,8 @@ impl Handle {
             // The client may have left; the decision stands.
             let _ = send.send(reply);
         });
-        let message =
-            Message::Command(Box::new(Command { input, origin: self.origin.clone(), inherited, answer }));
+        let origin = self.origin.clone();
+        let message = Message::Command(Box::new(Command { input, origin, inherited, once, answer }));
         self.send(message)?;
         receive.await.map_err(|_| CommandError::ShuttingDown)?
     }
@@ -231,7 +264,8 @@ impl Handle {
         let read = tokio::task::spawn_blocking(move || read_registration(registration, &state, &workspace));
         let (read, inherited) = read.await??;
         let id = read.event.graph.clone();
-        match self.submit_with(Input::RegisterGraph(Box::new(read)), Some(inherited)).await? {
+        let once = self.key.clone().map(|key| Once { key, told: Box::new(|_, _| None) });
+        match self.submit_with(Input::RegisterGraph(Box::new(read)), Some(inherited), once).await? {
             Reply::Registered { changed } => Ok((id, changed)),
             _ => Ok((id, false)),
         }
@@ -291,13 +325,31 @@ impl Handle {
         look: impl Fn(&Handle) -> Result<(Sightings, T), CommandError> + Send + Sync + 'static,
         input: impl Fn(Sightings, &T) -> Input,
     ) -> Result<(Reply, T), CommandError> {
+        self.seen(look, |seen, found| self.submit(input(seen, found))).await
+    }
+
+    /// The same as [`Handle::submit_once`].
+    pub(super) async fn submit_seen_once<T: Send + 'static>(
+        &self,
+        look: impl Fn(&Handle) -> Result<(Sightings, T), CommandError> + Send + Sync + 'static,
+        input: impl Fn(Sightings, &T) -> Input,
+        told: impl Fn(&Reply, Seq) -> Option<KeptAnswer> + Clone + Send + 'static,
+    ) -> Result<(Reply, T), CommandError> {
+        self.seen(look, |seen, found| self.submit_once(input(seen, found), told.clone())).await
+    }
+
+    async fn seen<T: Send + 'static, S: Future<Output = Result<Reply, CommandError>>>(
+        &self,
+        look: impl Fn(&Handle) -> Result<(Sightings, T), CommandError> + Send + Sync + 'static,
+        submit: impl Fn(Sightings, &T) -> S,
+    ) -> Result<(Reply, T), CommandError> {
         let look = Arc::new(look);
         let mut tries = 0;
         loop {
             let (handle, looking) = (self.clone(), Arc::clone(&look));
             let (seen, found) = tokio::task::spawn_blocking(move || looking(&handle)).await??;
             tries += 1;
-            match self.submit(input(seen, &found)).await {
+            match submit(seen, &found).await {
                 Err(CommandError::Refused(Refusal::GraphReplaced(_))) if tries < MOST_LOOKS => {
                     tracing::info!("another graph was registered during a look; looking again");
                 }
@@ -415,12 +467,17 @@ impl Handle {
     ///
     /// # Errors
     /// As [`Handle::submit`].
-    pub async fn taint(&self, request: Judgement) -> Result<Reply, CommandError> {
+    pub async fn taint(
+        &self,
+        request: Judgement,
+        told: impl Fn(&Reply, Seq) -> Option<KeptAnswer> + Clone + Send + 'static,
+    ) -> Result<Reply, CommandError> {
         let targets = request.targets.clone();
         let look = move |handle: &Handle| {
             handle.look(&targets, Refresh::Missing, crate::os::now()).map(|look| (look.sightings, ()))
         };
-        let (reply, ()) = self.submit_seen(look, |seen, ()| Input::Taint(request.clone(), seen)).await?;
+        let taint = |seen, (): &()| Input::Taint(request.clone(), seen);
+        let (reply, ()) = self.submit_seen_once(look, taint, told).await?;
         Ok(reply)
     }
 
@@ -463,6 +520,15 @@ impl Handle {
         let state = State::clone(&self.snapshot().state);
         super::looks::files::look_at_files(state, targets, refresh, as_of, &self.observers)
             .map_err(CommandError::from)
+    }
+
+    /// Records what whoever sends this request again is told, where nothing of it was recorded yet.
+    ///
+    /// # Errors
+    /// As [`Handle::submit`].
+    pub async fn answered(&self, answer: Option<KeptAnswer>) -> Result<(), CommandError> {
+        let Some(request) = self.key.clone() else { return Ok(()) };
+        self.submit(Input::RequestAnswered(RequestAnswered { request, answer })).await.map(|_| ())
     }
 
     /// Stops a run.
@@ -591,6 +657,7 @@ mod tests {
     use crate::executor::fake::Fake;
     use crate::orchestrator::Orchestrator;
     use crate::store::Archiver;
+    use databuild_core::decide::TokenRequest;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     /// A handle to a loop that has not begun, and the loop.
@@ -606,7 +673,7 @@ mod tests {
             executor: Arc::new(Fake::default()),
             observers: Arc::new(observers(folder)),
         };
-        (Handle { origin: Origin::default(), parts: Arc::new(parts) }, orchestrator)
+        (Handle { origin: Origin::default(), key: None, parts: Arc::new(parts) }, orchestrator)
     }
 
     fn handle(folder: &Path) -> Handle {
@@ -665,6 +732,54 @@ mod tests {
             let refused = at(path).unwrap_err();
             assert!(refused.contains("relative to the workspace") && refused.contains("(//:d)"), "{refused}");
         }
+    }
+
+    #[tokio::test]
+    async fn what_is_submitted_under_a_key_is_done_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let handle = handle(folder.path());
+        register(&handle, "2020-01-01").await;
+        let key = |key: &str, digest: &str| RequestKey { key: key.to_owned(), digest: digest.to_owned() };
+        let once = handle.under(Some(key("k", "d")));
+        let token = |name: &str| {
+            let (name, hash) = (name.to_owned(), name.to_owned());
+            let (scopes, datasets) = (vec![databuild_core::event::Scope::Read], Vec::new());
+            Input::CreateToken(TokenRequest { name, hash, scopes, datasets, expires_at: None })
+        };
+        let before = handle.snapshot().state.seq();
+        let told = move |reply: &Reply, seq: Seq| {
+            assert_eq!((reply, seq), (&Reply::Done, Seq(before.0 + 1)));
+            let (content_type, location) = Default::default();
+            Some(KeptAnswer { status: 200, content_type, location, body: "yes".to_owned() })
+        };
+        assert_eq!(once.submit_once(token("a"), told).await.unwrap(), Reply::Done);
+        let seq = handle.snapshot().state.seq();
+        assert_eq!(seq, Seq(before.0 + 2), "the token and its answer");
+        let again = once.submit_once(token("b"), |_, _| panic!("it is not done")).await.unwrap();
+        assert_eq!(again, Reply::Repeated(Made::Answer(seq)));
+        // What is refused is not remembered.
+        let other = handle.under(Some(key("other", "d")));
+        assert_eq!(other.submit_once(token("a"), |_, _| None).await.unwrap_err().code(), "token_name_taken");
+        assert_eq!(other.submit_once(token("b"), |_, _| None).await.unwrap(), Reply::Done);
+        assert_eq!(other.submit_once(token("c"), |_, _| None).await.unwrap(), Reply::Repeated(Made::Done));
+        // What was done is known, and now what was answered, too; the first answer stays.
+        let answer = |body: &str| {
+            Some(KeptAnswer {
+                status: 200,
+                content_type: String::new(),
+                location: String::new(),
+                body: body.to_owned(),
+            })
+        };
+        other.answered(answer("first")).await.unwrap();
+        let seq = handle.snapshot().state.seq();
+        other.answered(answer("second")).await.unwrap();
+        assert_eq!(handle.snapshot().state.seq(), seq);
+        let reused = handle.under(Some(key("k", "another"))).submit_once(token("d"), |_, _| None).await;
+        assert_eq!(reused.unwrap_err().code(), "idempotency_key_reused");
+        let state = handle.snapshot().state.clone();
+        assert_eq!(state.tokens().iter().map(|(name, _)| name.to_string()).collect::<Vec<_>>(), ["a", "b"]);
+        handle.send(Message::Stop { jobs: false }).unwrap();
     }
 
     async fn register(handle: &Handle, start: &str) {

@@ -224,11 +224,17 @@ impl Handle {
             let look = move |handle: &Handle| {
                 handle.look_for_adoption(&targets).map(|found| (found.look.sightings.clone(), found))
             };
-            self.submit_seen(look, |seen, found| adopt(&found.files, seen)).await?
+            self.submit_seen_once(look, |seen, found| adopt(&found.files, seen), |_, _| None).await?
         };
         match reply {
             Reply::Adopted { adopted, being_made } => {
                 let ToAdopt { missing, recorded, unseen, .. } = found;
+                Ok(AdoptedFiles { adopted, missing, recorded, being_made, unseen })
+            }
+            // They are among those that are recorded by now.
+            Reply::Repeated(_) => {
+                let ToAdopt { missing, recorded, unseen, .. } = found;
+                let (adopted, being_made) = Default::default();
                 Ok(AdoptedFiles { adopted, missing, recorded, being_made, unseen })
             }
             other => Err(CommandError::wrong_reply(&other)),

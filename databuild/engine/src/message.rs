@@ -9,8 +9,8 @@ use crate::os::EnvValue;
 use crate::publish::Output;
 use crate::store::{Checkpoint, EventLog, StoreError};
 use databuild_core::decide::{AttemptEnd, AttemptReport, AttemptSpec, Input, Refusal, Reply};
-use databuild_core::event::{AttemptOutcome, Origin};
-use databuild_core::ids::AttemptId;
+use databuild_core::event::{AttemptOutcome, KeptAnswer, Origin, RequestKey};
+use databuild_core::ids::{AttemptId, Seq};
 use databuild_core::state::State;
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
@@ -46,8 +46,21 @@ pub(super) struct Command {
     pub(super) origin: Origin,
     /// Values of inherited environment variables, to be kept if the input is accepted.
     pub(super) inherited: Option<BTreeMap<String, EnvValue>>,
+    /// The request is carried out once, whoever sends it again.
+    pub(super) once: Option<Once>,
     pub(super) answer: Answer,
 }
+
+/// What is recorded together with what a request comes to.
+pub(super) struct Once {
+    /// The request's name.
+    pub(super) key: RequestKey,
+    /// What whoever sends it again is told, from the core's reply and the last event by then.
+    pub(super) told: Telling,
+}
+
+/// Makes what is told again of the core's reply and the last event by then.
+pub(super) type Telling = Box<dyn FnOnce(&Reply, Seq) -> Option<KeptAnswer> + Send>;
 
 /// Gives the answer to the thread that waits for it.
 pub(super) type Answer = Box<dyn FnOnce(Result<Reply, CommandError>) + Send>;

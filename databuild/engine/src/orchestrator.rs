@@ -1,7 +1,7 @@
 //! The loop: sources → one message → decide → append → publish → answer → perform.
 
 use super::attempt::inherited::Values;
-use super::message::{attempt_id, lost, Answer, Command, CommandError, Message};
+use super::message::{attempt_id, lost, Answer, Command, CommandError, Message, Once};
 use super::metrics::Watch;
 use super::orders::Reached;
 use super::pace::{Pace, STEP};
@@ -10,8 +10,8 @@ use super::records::keeper::Keeper;
 use super::shared::{Shared, Snapshot};
 use crate::executor::News;
 use crate::store::{Batch, EventLog, StoreError};
-use databuild_core::decide::{Core, Effect, Input, Reply};
-use databuild_core::event::Origin;
+use databuild_core::decide::{self, Core, Effect, Input, Reply, Step};
+use databuild_core::event::{Origin, RequestAnswered};
 use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::Arc;
@@ -236,11 +236,15 @@ impl Orchestrator {
                 }
             }
             Message::Command(command) => {
-                let Command { input, origin, inherited, answer } = *command;
+                let Command { input, origin, inherited, once, answer } = *command;
                 self.decide_late(turn);
-                let step = self.core.decide(input, origin, crate::os::now());
+                let step = match once {
+                    Some(once) => self.decide_once(input, origin, once),
+                    None => self.core.decide(input, origin, crate::os::now()),
+                };
                 let mut answer = answer;
-                if let Some(values) = inherited.filter(|_| step.reply.is_ok()) {
+                let is_new = matches!(&step.reply, Ok(reply) if !matches!(reply, Reply::Repeated(_)));
+                if let Some(values) = inherited.filter(|_| is_new) {
                     turn.inherited = Some(values);
                     answer = self.performer.answer_when_kept(answer);
                 }
@@ -250,6 +254,22 @@ impl Orchestrator {
             }
         }
         false
+    }
+
+    /// Decides what a request means that has a name, and records in the same step what it was told.
+    fn decide_once(&mut self, input: Input, origin: Origin, Once { key, told }: Once) -> Step {
+        let now = crate::os::now();
+        let known = decide::repeated(&self.core.state, Some(&key), now);
+        if let Some(reply) = known.map(|known| known.map(Reply::Repeated)).transpose() {
+            return Step { records: Vec::new(), effects: Vec::new(), reply };
+        }
+        let mut step = self.core.decide(input, origin.clone(), now);
+        if let Ok(reply) = &step.reply {
+            let answer = told(reply, self.core.state.seq());
+            let answered = Input::RequestAnswered(RequestAnswered { request: key, answer });
+            step.records.extend(self.core.decide(answered, origin, now).records);
+        }
+        step
     }
 
     fn decide_fact(&mut self, input: Input, turn: &mut Turn) {
@@ -432,7 +452,13 @@ mod tests {
         let (tell, told) = mpsc::channel();
         let command = |answer: Answer| {
             let input = Input::Tick;
-            Message::Command(Box::new(Command { input, origin: Origin::default(), inherited: None, answer }))
+            Message::Command(Box::new(Command {
+                input,
+                origin: Origin::default(),
+                inherited: None,
+                once: None,
+                answer,
+            }))
         };
         // The first is answered in the turn in which starts begin to fail; only then there is a second one.
         let again = inbox.clone();
@@ -475,6 +501,7 @@ mod tests {
                 input,
                 origin: Origin::default(),
                 inherited: None,
+                once: None,
                 answer,
             })))
             .unwrap();
@@ -507,7 +534,13 @@ mod tests {
         let input = Input::RegisterGraph(days("2020-01-01").into());
         let mut turn = Turn::default();
         orchestrator.take(
-            Message::Command(Box::new(Command { input, origin: Origin::default(), inherited, answer })),
+            Message::Command(Box::new(Command {
+                input,
+                origin: Origin::default(),
+                inherited,
+                once: None,
+                answer,
+            })),
             &mut turn,
         );
         assert_eq!(orchestrator.commit(turn).is_err(), fails);
@@ -677,7 +710,7 @@ mod tests {
         fail(&mut orchestrator);
         let input = Input::CreateWant(want_of("d/date=2020-01-01"), Default::default());
         let answer = Box::new(|_| {});
-        let command = Command { input, origin: Origin::default(), inherited: None, answer };
+        let command = Command { input, origin: Origin::default(), inherited: None, once: None, answer };
         let mut turn = Turn::default();
         orchestrator.take(Message::Command(Box::new(command)), &mut turn);
         assert!(orchestrator.commit(turn).is_err());
@@ -741,6 +774,7 @@ mod tests {
                 input,
                 origin: Origin::default(),
                 inherited: None,
+                once: None,
                 answer,
             })))
             .unwrap();

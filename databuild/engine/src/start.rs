@@ -246,14 +246,15 @@ impl Engine {
             base_env: config.base_env.into(),
             observers,
         };
-        let handle = Handle { origin: Origin::default(), parts: Arc::new(parts) };
+        let handle = Handle { origin: Origin::default(), key: None, parts: Arc::new(parts) };
         // What is postponed is decided, and on record, before anybody can ask for anything.
         let (tell, resumed) = mpsc::channel();
         let answer = Box::new(move |_| {
             // It is waited for below.
             let _ = tell.send(());
         });
-        let tick = Command { input: Input::Tick, origin: Origin::default(), inherited: None, answer };
+        let tick =
+            Command { input: Input::Tick, origin: Origin::default(), inherited: None, once: None, answer };
         handle.send(Message::Command(Box::new(tick))).ok();
         let loop_thread =
             std::thread::Builder::new().name("orchestrator".to_owned()).spawn(move || orchestrator.run())?;

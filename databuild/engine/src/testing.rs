@@ -355,5 +355,6 @@ fn success(spec: &AttemptSpec) -> AttemptEnd {
         cpu_ms: 4,
         max_rss_kb: 9,
         checks: Vec::new(),
+        returned: Vec::new(),
     }
 }

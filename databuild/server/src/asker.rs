@@ -2,18 +2,21 @@
 //!
 //! Invariants:
 //! - A request that no row here knows needs `admin`.
-//! - Whose token is for some datasets reaches nothing that is not known to be about those alone.
+//! - Whose token is for some datasets sees nothing of others: what a request names has to be theirs, lists and counts are of theirs
+//!   ([`crate::app::audience`]), and what is about all that there is is refused.
 
 use super::error::ApiError;
 use super::extract::whole;
 use super::sessions::{Session, SignedOut};
 use super::state::App;
+use crate::app::audience::Audience;
+use crate::app::subjects::{check, Subject};
 use crate::app::tokens::hash_of;
-use crate::app::Context as _;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::http::{header, HeaderMap, Method, Uri};
 use databuild_core::event::Scope;
+use databuild_core::ids::{RunId, WantId};
 use databuild_core::state::Token;
 use databuild_core::word::Word as _;
 use percent_encoding::percent_decode_str;
@@ -77,29 +80,35 @@ impl Asker {
                 format!("the token `{name}` is not for this: it would need the scope `{}`", needed.word());
             return Err(ApiError::new("scope_missing", message).with("scope", needed.word()));
         }
-        // Whoever gets in by its link may see no more than itself.
-        let is_link = segments(request.uri().path()) == ["sign-in-links"];
-        if datasets.is_empty() || is_link {
+        if datasets.is_empty() {
             return Ok(request);
         }
-        let (request, named) = about(app, request).await?;
-        let outside = || {
-            ApiError::new("outside_of_token", format!(
-            "the token `{name}` is for the datasets {} alone, and this request is not known to be about them alone",
-            datasets.join(", ")
-        ))
-        };
-        match named {
-            Some(named) if !named.is_empty() && named.iter().all(|one| is_within(datasets, one)) => {
-                Ok(request)
-            }
-            _ => Err(outside()),
+        let (request, named) = subjects(request).await?;
+        let named = named.ok_or_else(|| {
+            let message = format!(
+                "the token `{name}` is for the datasets {} alone, and this is about all that there is, or does not say which \
+                 datasets it is about",
+                datasets.join(", ")
+            );
+            ApiError::new("outside_of_token", message)
+        })?;
+        let mut own = app.clone();
+        own.backend.audience = self.audience();
+        check(&own, named).await?;
+        Ok(request)
+    }
+
+    /// What they may see.
+    pub(super) fn audience(&self) -> Audience {
+        match self {
+            Asker::Owner => Audience::default(),
+            Asker::Holder { datasets, .. } => Audience::of(datasets),
         }
     }
 }
 
 /// The segments of a path below where the API is.
-fn segments(path: &str) -> Vec<&str> {
+pub(super) fn segments(path: &str) -> Vec<&str> {
     let below = path.strip_prefix("/api/v1/").or_else(|| path.strip_prefix("/api/")).unwrap_or(path);
     below.split('/').filter(|part| !part.is_empty()).collect()
 }
@@ -129,168 +138,102 @@ fn needed(method: &Method, path: &str) -> Scope {
     }
 }
 
-/// The references that a request is about, if it is one of those that are about references alone.
-async fn about(app: &App, request: Request) -> Result<(Request, Option<Vec<String>>), ApiError> {
-    let method = request.method().clone();
-    let parameter = match (method.as_str(), segments(request.uri().path()).as_slice()) {
-        ("GET", ["partitions"]) => "ref",
-        ("GET", ["why"]) => "partition",
-        ("POST", ["wants" | "plans"]) => {
-            let (parts, bytes) = whole(request, &()).await?;
-            let targets = targets(&bytes);
-            return Ok((Request::from_parts(parts, Body::from(bytes)), targets));
+/// What a request of somebody names who may see some datasets alone; none if it cannot be answered to them. What it does not name,
+/// such as the rows of a list, is theirs alone: see [`crate::app::audience`].
+async fn subjects(request: Request) -> Result<(Request, Option<Vec<Subject>>), ApiError> {
+    let path = request.uri().path();
+    if !path.starts_with("/api/") && path != "/mcp" {
+        return Ok((request, None));
+    }
+    let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
+    let (method, parts) = (request.method().as_str(), segments(path));
+    let named = match (method, parts.as_slice()) {
+        (_, ["wants", id, ..]) if *id != "batch" => Some(Subject::Want(decoded(id))),
+        (_, ["runs" | "job_runs", id, ..]) => Some(Subject::Run(decoded(id))),
+        (_, ["plans", id, ..]) => Some(Subject::Plan(decoded(id))),
+        (_, ["trials", id, ..]) => Some(Subject::Trial(decoded(id))),
+        ("GET" | "HEAD", ["datasets", _, ..]) => Some(Subject::Dataset(decoded(&parts[1..].join("/")))),
+        ("GET" | "HEAD", ["keys", space]) => Some(Subject::Space(decoded(space))),
+        (
+            "POST",
+            ["wants" | "plans" | "taint" | "untaint" | "accept" | "adopt" | "scan"]
+            | ["wants", "batch"]
+            | ["jobs", "invoke"],
+        ) => {
+            let (head, bytes) = whole(request, &()).await?;
+            let named = of_body(&bytes);
+            return Ok((Request::from_parts(head, Body::from(bytes)), named));
         }
-        (_, ["wants", id, ..]) => {
-            let Ok(id) = id.parse() else { return Ok((request, None)) };
-            let found = app.quick(move |_, reader| Ok(reader.want(id)?.value)).await?;
-            return Ok((request, found.map(|want| want.targets)));
-        }
+        // Whoever gets in by such a link may see no more than who asks for it.
+        ("POST", ["mcp"] | ["sign-in-links"])
+        | (
+            "GET" | "HEAD",
+            ["wants" | "runs" | "job_runs" | "plans" | "trials" | "datasets" | "keys" | "partitions"],
+        )
+        | (
+            "GET" | "HEAD",
+            ["checks" | "events" | "standing" | "stats" | "tiles" | "why" | "now" | "pools" | "server"]
+            | ["queue" | "timeline"]
+            | ["checks", "summary"],
+        )
+        | ("GET" | "HEAD", ["events", _] | ["graph", "id" | "drawing"] | ["graphs"] | ["health"])
+        | ("GET" | "HEAD", ["openapi.json"] | ["errors", ..]) => None,
+        ("GET" | "HEAD", ["graphs", id]) if *id != "diff" => None,
         _ => return Ok((request, None)),
     };
-    let named = parameters(request.uri(), parameter);
+    let named = named.into_iter().chain(of_query(request.uri())).collect();
     Ok((request, Some(named)))
 }
 
-/// All values of a parameter.
-fn parameters(uri: &Uri, name: &str) -> Vec<String> {
+/// What the parameters after the `?` name.
+fn of_query(uri: &Uri) -> Vec<Subject> {
     let text = |text: &str| percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned();
     let pairs = uri.query().unwrap_or_default().split('&').filter_map(|pair| pair.split_once('='));
-    pairs.filter(|(key, _)| text(key) == name).map(|(_, value)| text(value)).collect()
-}
-
-/// The targets of a request for partitions; none if they are not all texts.
-fn targets(body: &[u8]) -> Option<Vec<String>> {
-    #[derive(serde::Deserialize)]
-    struct Targets {
-        targets: Vec<String>,
-    }
-    serde_json::from_slice::<Targets>(body).ok().map(|body| body.targets)
-}
-
-/// Whether a reference is of a dataset that one of the patterns means.
-fn is_within(patterns: &[String], reference: &str) -> bool {
-    let is_dataset = |part: &&str| !part.contains('=');
-    let dataset: Vec<&str> = reference.split('/').take_while(is_dataset).collect();
-    patterns.iter().any(|pattern| matches(pattern, &dataset.join("/")))
-}
-
-/// Whether a pattern, in which `*` is any text, means a name. What stands between two of them is taken where it comes first, so
-/// the work grows with the name alone.
-fn matches(pattern: &str, name: &str) -> bool {
-    let Some((head, rest)) = pattern.split_once('*') else { return pattern == name };
-    let (middle, tail) = rest.rsplit_once('*').unwrap_or(("", rest));
-    let Some(mut left) = name.strip_prefix(head).and_then(|left| left.strip_suffix(tail)) else {
-        return false;
+    let subject = |(name, value): (&str, &str)| {
+        let of = match text(name).as_str() {
+            "ref" | "partition" => Subject::Reference,
+            "dataset" => Subject::Dataset,
+            "job" => Subject::Job,
+            "around" => Subject::Node,
+            "want" => Subject::Want,
+            "run" => Subject::Run,
+            "cause" => return of_cause(text(value)),
+            _ => return None,
+        };
+        Some(of(text(value)))
     };
-    for part in middle.split('*') {
-        let Some(at) = left.find(part) else { return false };
-        left = &left[at + part.len()..];
+    pairs.filter_map(subject).collect()
+}
+
+/// What a cause of events names, if it is no request.
+fn of_cause(id: String) -> Option<Subject> {
+    match id {
+        _ if id.parse::<WantId>().is_ok() => Some(Subject::Want(id)),
+        _ if id.parse::<RunId>().is_ok() => Some(Subject::Run(id)),
+        _ => None,
     }
-    true
+}
+
+/// What the body of a request for partitions names; none if it does not name any.
+fn of_body(body: &[u8]) -> Option<Vec<Subject>> {
+    #[derive(serde::Deserialize)]
+    struct Named {
+        #[serde(default)]
+        targets: Vec<String>,
+        job: Option<String>,
+        #[serde(default)]
+        wants: Vec<Named>,
+    }
+    fn add(named: Named, found: &mut Vec<Subject>) -> bool {
+        let Named { targets, job, wants } = named;
+        let says = !targets.is_empty() || !wants.is_empty();
+        found.extend(targets.into_iter().map(Subject::Reference));
+        found.extend(job.map(Subject::Job));
+        says && wants.into_iter().all(|want| add(want, found))
+    }
+    let mut found = Vec::new();
+    add(serde_json::from_slice(body).ok()?, &mut found).then_some(found)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_a_request_needs() {
-        let rows = [
-            ("GET", "/api/v1/wants", Scope::Read),
-            ("GET", "/metrics", Scope::Read),
-            ("GET", "/api/v1/tokens", Scope::Admin),
-            ("GET", "/api/v1/server/settings", Scope::Admin),
-            ("GET", "/api/v1/server/disk", Scope::Read),
-            ("GET", "/api/v1/queue", Scope::Read),
-            ("POST", "/api/v1/graphs/impact", Scope::Read),
-            ("POST", "/api/wants", Scope::Want),
-            ("POST", "/api/v1/wants/batch", Scope::Want),
-            ("POST", "/api/v1/plans/p1/apply", Scope::Want),
-            ("POST", "/plans/p1", Scope::Want),
-            ("POST", "/wants/w1", Scope::Operate),
-            ("POST", "/runs/r1", Scope::Operate),
-            ("POST", "/seen", Scope::Read),
-            ("POST", "/api/v1/sign-in-links", Scope::Read),
-            ("DELETE", "/api/wants/w1", Scope::Operate),
-            ("POST", "/api/v1/wants/w1/pause", Scope::Operate),
-            ("PUT", "/api/v1/pools", Scope::Operate),
-            ("POST", "/api/v1/taint", Scope::Approve),
-            ("POST", "/api/v1/graphs", Scope::Admin),
-            ("POST", "/api/v1/server/shutdown", Scope::Admin),
-            ("POST", "/api/v1/what-comes-later", Scope::Admin),
-            ("POST", "/api/v1//wants", Scope::Want),
-        ];
-        for (method, path, scope) in rows {
-            assert_eq!(
-                needed(&Method::from_bytes(method.as_bytes()).unwrap(), path),
-                scope,
-                "{method} {path}"
-            );
-        }
-    }
-
-    #[test]
-    fn patterns_mean_names_of_datasets() {
-        let within = |patterns: &[&str], reference: &str| {
-            is_within(&patterns.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>(), reference)
-        };
-        assert!(within(&["sales"], "sales") && within(&["sales"], "sales/day=2024-01-01"));
-        assert!(within(&["x", "eu_*"], "eu_sales/day=2024-01-01") && within(&["*"], "a"));
-        assert!(within(&["a*c*"], "abcd") && within(&["sales/*"], "sales/orders/day=1"));
-        assert!(!within(&["sales"], "sales2") && !within(&["eu_*"], "us_eu_sales") && !within(&[], "a"));
-        assert!(!within(&["a*c"], "abd") && !within(&["ab*ba"], "aba") && !within(&["*b*b*"], "abc"));
-    }
-
-    #[tokio::test]
-    async fn whose_token_is_for_some_datasets_asks_about_those_alone() {
-        let (app, _running) = super::super::fuzz::app_with_graph().await;
-        let body = serde_json::json!({ "targets": ["daily/city=oslo/date=2024-01-01"] });
-        crate::app::wants::create(&app, serde_json::from_value(body).unwrap(), None).await.unwrap();
-        let holder = |scope| Asker::Holder {
-            name: "t".into(),
-            scopes: vec![scope],
-            datasets: vec!["eu_*".to_owned(), "daily".to_owned()],
-        };
-        let ask = |method: &str, path: &str, body: &str| {
-            let request =
-                Request::builder().method(method).uri(path).body(Body::from(body.to_owned())).unwrap();
-            let app = &app;
-            async move { holder(Scope::Want).pass(app, request).await.map_err(|error| error.body.error) }
-        };
-        for path in [
-            "/api/v1/partitions?ref=eu_sales/day%3D1",
-            "/api/partitions?x=1&ref=eu_sales",
-            "/api/v1/why?partition=eu_a",
-        ] {
-            assert!(ask("GET", path, "").await.is_ok(), "{path}");
-        }
-        for path in [
-            "/api/v1/partitions",
-            "/api/v1/partitions?ref=us_sales",
-            "/api/v1/partitions?ref=eu_sales&ref=us_sales",
-            "/api/v1/partitions?ref=eu_sales&r%65f=us_sales",
-            "/api/v1/datasets",
-            "/api/v1/wants",
-            "/metrics",
-        ] {
-            assert_eq!(ask("GET", path, "").await.unwrap_err(), "outside_of_token", "{path}");
-        }
-        let passed =
-            ask("POST", "/api/v1/wants", r#"{"targets": ["eu_sales"], "class": "backfill"}"#).await.unwrap();
-        let body = axum::body::to_bytes(passed.into_body(), 1 << 20).await.unwrap();
-        assert!(body.ends_with(b"\"backfill\"}"), "the handler gets all of it");
-        for body in [r#"{"targets": ["eu_sales", "us_sales"]}"#, r#"{"targets": []}"#, "{}", "x"] {
-            assert_eq!(ask("POST", "/api/v1/plans", body).await.unwrap_err(), "outside_of_token", "{body}");
-        }
-        // A want is about what it asks for.
-        assert!(ask("GET", "/api/v1/wants/w1/progress?wait_ms=1", "").await.is_ok());
-        for path in ["/api/v1/wants/w2", "/api/v1/wants/x/why"] {
-            assert_eq!(ask("GET", path, "").await.unwrap_err(), "outside_of_token", "{path}");
-        }
-        let others =
-            Asker::Holder { name: "o".into(), scopes: vec![Scope::Read], datasets: vec!["eu_*".to_owned()] };
-        let request = Request::get("/api/wants/w1").body(Body::empty()).unwrap();
-        assert_eq!(others.pass(&app, request).await.unwrap_err().body.error, "outside_of_token");
-        assert_eq!(ask("POST", "/api/v1/taint", "{}").await.unwrap_err(), "scope_missing");
-    }
-}
+mod tests;

@@ -13,7 +13,7 @@ use crate::api::{ACTOR_HEADER, CLIENT_HEADER};
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{header, HeaderMap, HeaderName};
-use databuild_core::event::{Actor, Cause, Origin};
+use databuild_core::event::{Actor, Cause, Origin, RequestKey};
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
@@ -110,6 +110,12 @@ impl FromRequestParts<App> for App {
         let origin = parts.extensions.get::<Origin>().cloned().unwrap_or_default();
         let mut app = app.clone();
         app.backend.engine = app.backend.engine.on_behalf_of(origin);
+        if let Some(key) = parts.extensions.get::<RequestKey>() {
+            app.backend.engine = app.backend.engine.under(Some(key.clone()));
+        }
+        if let Some(asker) = parts.extensions.get::<Asker>() {
+            app.backend.audience = asker.audience();
+        }
         Ok(app)
     }
 }

@@ -100,6 +100,9 @@ const WITH_PATH: [&str; 1] = ["bad_path"];
 /// Codes of routes that take a body.
 const WITH_BODY: [&str; 4] = ["bad_json", "body_incomplete", "body_too_large", "invalid_body"];
 
+/// Codes of all that is asked for by POST.
+const WITH_KEY: [&str; 3] = ["bad_idempotency_key", "idempotency_key_in_flight", "idempotency_key_reused"];
+
 /// What makes something that is nowhere to be asked for.
 const NO_PLACE: &str = "sessions_create";
 
@@ -132,7 +135,7 @@ pub(super) fn complete(said: &OpenApi) -> Value {
     for (path, item) in &mut paths {
         let open = super::guard::is_open(path);
         for (method, operation) in item.as_object_mut().into_iter().flatten() {
-            *operation = told(operation.take(), open, &examples);
+            *operation = told(operation.take(), open, method == "post", &examples);
             if method == "get" && !open && !is_stream(operation) {
                 with_tags(operation);
             }
@@ -186,7 +189,7 @@ fn with_rows_by_name(schemas: &mut Value) {
 }
 
 /// An operation with all that holds for it.
-fn told(mut operation: Value, open: bool, examples: &Examples) -> Value {
+fn told(mut operation: Value, open: bool, is_post: bool, examples: &Examples) -> Value {
     let mut parameters = taken_list(&mut operation["parameters"]);
     parameters.iter_mut().for_each(|parameter| *parameter = parameter_told(parameter.take(), examples));
     let has = |place: &str| parameters.iter().any(|parameter| parameter["in"] == place);
@@ -197,12 +200,12 @@ fn told(mut operation: Value, open: bool, examples: &Examples) -> Value {
     codes.extend(WITH_QUERY.iter().filter(|_| has("query")));
     codes.extend(WITH_PATH.iter().filter(|_| has("path")));
     codes.extend(WITH_BODY.iter().filter(|_| !operation["requestBody"].is_null()));
-    if codes.contains("idempotency_key_reused") {
-        codes.insert("bad_idempotency_key");
+    if is_post {
+        codes.extend(WITH_KEY);
         parameters.push(json!({
             "name": "Idempotency-Key",
             "in": "header",
-            "description": "Names the request, so that it can be repeated.",
+            "description": "Names the request, so that it can be sent again and is carried out once.",
             "schema": {"type": "string", "minLength": 1, "maxLength": 200, "pattern": "^[!-~]([ -~]*[!-~])?$"},
             "example": "import-2026-01-31",
         }));
@@ -377,24 +380,23 @@ fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_default()
 }
 
+/// Each operation with its method and path.
+#[cfg(test)]
+pub(super) fn operations(document: &Value) -> Vec<(String, &Value)> {
+    let paths = document["paths"].as_object().unwrap().iter();
+    let of = |(path, item): (&String, _)| {
+        let item: &Value = item;
+        let named = item.as_object().unwrap().iter();
+        named.map(|(method, told)| (format!("{} {path}", method.to_uppercase()), told)).collect::<Vec<_>>()
+    };
+    paths.flat_map(of).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::fuzz::Server;
     use super::super::routes::description;
     use super::*;
-
-    /// Each operation with its method and path.
-    fn operations(document: &Value) -> Vec<(String, &Value)> {
-        let paths = document["paths"].as_object().unwrap().iter();
-        let of = |(path, item): (&String, _)| {
-            let item: &Value = item;
-            let named = item.as_object().unwrap().iter();
-            named
-                .map(|(method, told)| (format!("{} {path}", method.to_uppercase()), told))
-                .collect::<Vec<_>>()
-        };
-        paths.flat_map(of).collect()
-    }
 
     /// An answer where it stands.
     fn answer<'d>(document: &'d Value, answer: &'d Value) -> &'d Value {
@@ -483,5 +485,45 @@ mod tests {
             }
         }
         assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+    }
+
+    #[test]
+    fn null_is_as_good_as_a_field_that_is_left_out() {
+        let document = description();
+        let server = Server::start();
+        let resolved = |schema: &Value| match schema["$ref"].as_str() {
+            Some(place) => document.pointer(place.strip_prefix('#').unwrap()).unwrap().clone(),
+            None => schema.clone(),
+        };
+        let (mut tried, mut wrong) = (0, Vec::new());
+        for (route, told) in operations(&document) {
+            let content = &told["requestBody"]["content"]["application/json"];
+            let (method, path) = route.split_once(' ').unwrap();
+            let schema = resolved(&content["schema"]);
+            let Some(fields) = schema["properties"].as_object() else { continue };
+            let needed =
+                |name: &String| schema["required"].as_array().into_iter().flatten().any(|one| one == name);
+            let mut target = path.to_owned();
+            for parameter in told["parameters"].as_array().into_iter().flatten() {
+                if let ("path", Some(example)) = (text(&parameter["in"]), parameter["example"].as_str()) {
+                    target = target.replace(&format!("{{{}}}", text(&parameter["name"])), example);
+                }
+            }
+            for name in fields.keys().filter(|name| !needed(name)) {
+                if path.ends_with("/shutdown") {
+                    continue;
+                }
+                let mut body = content["example"].clone();
+                body[name] = Value::Null;
+                let answer = server.send(&server.request(method, &target, &body.to_string()), true);
+                tried += 1;
+                if answer.contains("\"error\":\"invalid_body\"") || answer.contains("\"error\":\"bad_json\"")
+                {
+                    wrong.push(format!("{route} {name}: {}", answer.chars().take(600).collect::<String>()));
+                }
+            }
+        }
+        assert!(tried > 30, "{tried}");
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     }
 }

@@ -86,6 +86,7 @@ const FIELDS: &[(&str, &str)] = &[
     ("not_removed", "r12-1: permission denied"),
     ("now", DIGEST),
     ("outcome", "success"),
+    ("output", "24 rows"),
     ("outputs", PARTITION),
     ("owner", "//lib:weather"),
     ("params", "true"),

@@ -4,6 +4,7 @@
 
 use super::state::App;
 use super::stream::{write, written, Chunk, Follower, Next};
+use super::veiled;
 use crate::api::LostEvents;
 use crate::app::events::{told, Filter, Runs};
 use crate::app::Context as _;
@@ -179,7 +180,12 @@ impl Teller {
             let snapshot = self.app.backend.engine.snapshot();
             let matcher = self.filter.at(&snapshot.state);
             let asked_for = new.filter(|(told, _)| told.fits(&matcher));
-            asked_for.map(|(_, range)| chunk.bytes.slice(range.clone())).collect()
+            let sees_all = self.filter.audience().sees_all();
+            let part = |(told, range): &(_, std::ops::Range<usize>)| match sees_all {
+                true => chunk.bytes.slice(range.clone()),
+                false => veiled::event(&self.filter, &snapshot.state, told),
+            };
+            asked_for.map(part).collect()
         };
         for part in parts {
             self.send(part).await?;

@@ -31,17 +31,17 @@ pub(super) struct Server {
     token: Token,
     requests: u32,
     runtime: Option<Runtime>,
-    _folder: TempDir,
+    folder: Option<TempDir>,
 }
 
-/// An engine without a runner, with what handlers share.
-fn parts(folder: &TempDir) -> (Engine, App) {
+/// An engine with what handlers share. Without a runner nothing begins; with one everything fails, as no code is there.
+fn parts(folder: &TempDir, has_runner: bool) -> (Engine, App) {
     let at = |name: &str| folder.path().join(name);
-    std::fs::create_dir(at("ws")).unwrap();
+    std::fs::create_dir_all(at("ws")).unwrap();
     let database = at("bel.sqlite");
     let snapshots = Arc::new(snapshot::Store::open(at("cache")).unwrap());
     let nobody = Fake::default();
-    nobody.hide(true);
+    nobody.hide(!has_runner);
     let executor = nobody.shared();
     let engine = Engine::start(EngineConfig {
         workspace: at("ws"),
@@ -62,6 +62,9 @@ fn parts(folder: &TempDir) -> (Engine, App) {
     })
     .unwrap();
     let token = Token::generate().unwrap();
+    // It is told to stop, and does not.
+    let (shutdown, told) = tokio::sync::mpsc::unbounded_channel();
+    std::mem::forget(told);
     let place = Place {
         snapshots,
         binary: None,
@@ -86,14 +89,14 @@ fn parts(folder: &TempDir) -> (Engine, App) {
         }),
         last_request_ms: Arc::default(),
         draining: Arc::default(),
-        // Nobody hears that it is to stop.
-        shutdown: tokio::sync::mpsc::unbounded_channel().0,
+        shutdown,
         reader: Arc::new(Reader::new(&database, MOST_READERS)),
         lanes: Arc::new(super::Lanes::start().unwrap()),
         requests: Requests::default(),
         stream: Arc::default(),
+        flights: Arc::default(),
     };
-    let backend = Backend { engine: engine.handle(), place: Arc::new(place) };
+    let backend = Backend { engine: engine.handle(), audience: Default::default(), place: Arc::new(place) };
     let app = App { backend, shared: Arc::new(shared) };
     (engine, app)
 }
@@ -101,7 +104,7 @@ fn parts(folder: &TempDir) -> (Engine, App) {
 /// What handlers share, for their tests; as long as the second part lives.
 pub(super) fn app() -> (App, (Engine, TempDir)) {
     let folder = tempfile::tempdir().unwrap();
-    let (engine, app) = parts(&folder);
+    let (engine, app) = parts(&folder, false);
     (app, (engine, folder))
 }
 
@@ -124,8 +127,35 @@ pub(super) async fn app_with(graph: &str) -> (App, (Engine, TempDir)) {
 
 impl Server {
     pub(super) fn start() -> Server {
-        let folder = tempfile::tempdir().unwrap();
-        let (engine, mut app) = parts(&folder);
+        Server::over(tempfile::tempdir().unwrap(), false).registered(GRAPH)
+    }
+
+    /// One that has work begun, all of which fails.
+    pub(super) fn running(graph: &str) -> Server {
+        Server::over(tempfile::tempdir().unwrap(), true).registered(graph)
+    }
+
+    fn registered(self, graph: &str) -> Server {
+        let registered = self.send(&self.request("POST", "/api/v1/graphs", &body(graph)), true);
+        assert!(registered.starts_with("HTTP/1.1 200"), "{registered}");
+        self
+    }
+
+    /// Another one with what this one has left.
+    pub(super) fn restarted(mut self) -> Server {
+        self.end();
+        let folder = self.folder.take().unwrap();
+        drop(self);
+        Server::over(folder, false)
+    }
+
+    /// Where its workspace and its log are.
+    pub(super) fn folder(&self) -> &std::path::Path {
+        self.folder.as_ref().unwrap().path()
+    }
+
+    fn over(folder: TempDir, has_runner: bool) -> Server {
+        let (engine, mut app) = parts(&folder, has_runner);
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
@@ -134,17 +164,8 @@ impl Server {
         let guard = Guard { address, ..Guard::clone(&app.guard) };
         Arc::make_mut(&mut app.shared).guard = Arc::new(guard);
         runtime.spawn(async move { axum::serve(listener, router(app)).await });
-        let server = Server {
-            engine: Some(engine),
-            address,
-            token,
-            requests: 0,
-            runtime: Some(runtime),
-            _folder: folder,
-        };
-        let registered = server.send(&server.request("POST", "/api/v1/graphs", &body(GRAPH)), true);
-        assert!(registered.starts_with("HTTP/1.1 200"), "{registered}");
-        server
+        let (engine, runtime, folder) = (Some(engine), Some(runtime), Some(folder));
+        Server { engine, address, token, requests: 0, runtime, folder }
     }
 
     pub(super) fn request(&self, method: &str, target: &str, body: &str) -> Vec<u8> {
@@ -180,6 +201,21 @@ impl Server {
         (head.split(' ').nth(1).unwrap().parse().unwrap(), serde_json::from_str(body).unwrap_or_default())
     }
 
+    /// What the server answers until it says this, or to the end.
+    pub(super) fn send_until(&self, bytes: &[u8], until: &str) -> String {
+        let mut stream = TcpStream::connect(self.address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.write_all(bytes).unwrap();
+        let (mut answer, mut part) = (Vec::new(), [0; 4096]);
+        while !String::from_utf8_lossy(&answer).contains(until) {
+            match stream.read(&mut part).unwrap() {
+                0 => break,
+                read => answer.extend_from_slice(&part[..read]),
+            }
+        }
+        String::from_utf8_lossy(&answer).into_owned()
+    }
+
     /// What the server answers.
     pub(super) fn send(&self, bytes: &[u8], whole: bool) -> String {
         let mut stream = TcpStream::connect(self.address).unwrap();
@@ -197,6 +233,12 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
+        self.end();
+    }
+}
+
+impl Server {
+    fn end(&mut self) {
         if let Some(engine) = self.engine.take() {
             let stopped = engine.stop(false);
             assert!(stopped.is_ok() || std::thread::panicking(), "{stopped:?}");
@@ -208,7 +250,7 @@ impl Drop for Server {
 }
 
 /// The body that registers a graph.
-fn body(graph: &str) -> String {
+pub(super) fn body(graph: &str) -> String {
     serde_json::json!({"content": graph}).to_string()
 }
 

@@ -1,16 +1,47 @@
-//! JSON bodies of requests that may name themselves by the header `Idempotency-Key`.
+//! Requests that name themselves by the header `Idempotency-Key`: each is carried out once, and told the same again.
+//!
+//! Invariants:
+//! - Every POST may name itself ([`once`] stands before all of them), and what succeeded under a name is a fact of the log.
+//! - What is done in the log is recorded together with the name. So a server that is killed has either done it and knows the name, or
+//!   neither.
+//! - Answers are kept without what is secret ([`Kept`]).
 
+use super::asker::Asker;
 use super::error::ApiError;
 use super::extract::{json, whole};
-use axum::extract::{FromRequest, Request};
+use super::flights::Flight;
+use super::state::App;
+use crate::app::{AppError, Context as _};
+use crate::engine::CommandError;
+use axum::body::{to_bytes, Body};
+use axum::extract::{FromRequest, Request, State};
+use axum::http::{header, HeaderMap, HeaderValue, Method, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
+use databuild_core::decide::repeated;
 use databuild_core::digest::sha256_of_texts;
-use databuild_core::event::RequestKey;
+use databuild_core::event::{Event, KeptAnswer, Origin, RequestKey};
+use databuild_core::ids::Seq;
+use databuild_core::state::Made;
 use serde::de::DeserializeOwned;
+use std::sync::Arc;
+use tracing::Instrument as _;
 
 /// The header, in lower case.
 const HEADER: &str = "idempotency-key";
 /// Longest key, in bytes.
 const LONGEST: usize = 200;
+/// Answers with more bytes are worked out anew for who sends the request again.
+const MOST_KEPT: usize = 64 << 10;
+
+/// What is kept of an answer instead of what it says, told by the handler.
+#[derive(Debug, Clone)]
+pub(super) enum Kept {
+    /// This, as the answer has a secret.
+    Instead(KeptAnswer),
+    /// Nothing: it is worked out anew.
+    Nothing,
+}
 
 /// A body with the name that the client gave to its request.
 #[derive(Debug)]
@@ -25,19 +56,148 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Keyed<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &S) -> Result<Keyed<T>, ApiError> {
-        let name = key(request.headers())?;
         let (parts, bytes) = whole(request, state).await?;
-        let key = name.map(|key| {
-            let text = String::from_utf8_lossy(&bytes);
-            let digest = sha256_of_texts([parts.method.as_str(), parts.uri.path(), &text]);
-            RequestKey { key, digest }
-        });
+        let key = parts.extensions.get().cloned();
         Ok(Keyed { key, body: json(parts, bytes, state).await? })
     }
 }
 
+/// Carries a request with a name out once.
+pub(super) async fn once(State(app): State<App>, request: Request, next: Next) -> Response {
+    if request.method() != Method::POST || !request.headers().contains_key(HEADER) {
+        return next.run(request).await;
+    }
+    match begun(&app, request).await {
+        Ok(Begun::Known(answer)) => answer,
+        Ok(Begun::New(request, key, flight)) => {
+            // It is carried out though its client may leave, for that will ask what came of it.
+            let work = async move {
+                let answer = carried_out(&app, request, key, next).await;
+                drop(flight);
+                answer
+            };
+            let done = tokio::spawn(work.in_current_span()).await;
+            done.unwrap_or_else(|error| {
+                ApiError::from(AppError::from(CommandError::from(error))).into_response()
+            })
+        }
+        Err(error) => error.into_response(),
+    }
+}
+
+enum Begun {
+    Known(Response),
+    New(Request, RequestKey, Flight),
+}
+
+async fn begun(app: &App, request: Request) -> Result<Begun, ApiError> {
+    let key = key(request.headers())?.ok_or_else(bad_key)?;
+    let (mut parts, bytes) = whole(request, &()).await?;
+    let text = String::from_utf8_lossy(&bytes);
+    let mut said = vec![parts.method.as_str(), parts.uri.path(), &text];
+    // What one may be told is not for others, who may send the same under the same key.
+    let holder = match parts.extensions.get() {
+        Some(Asker::Holder { name, .. }) => Some(Arc::clone(name)),
+        _ => None,
+    };
+    said.extend(holder.as_deref());
+    let key = RequestKey { key, digest: sha256_of_texts(said) };
+    // First, so that whoever finds no other under way finds what that one has recorded.
+    let flight = app.flights.begin(&key.key).ok_or_else(|| {
+        let message =
+            format!("a request with the idempotency key `{}` is being carried out; ask again", key.key);
+        ApiError::new("idempotency_key_in_flight", message)
+    })?;
+    let state = &app.backend.engine.snapshot().state;
+    let known = repeated(state, Some(&key), crate::os::now()).map_err(AppError::from)?;
+    if let Some(Made::Answer(seq)) = known {
+        return Ok(Begun::Known(again(app, seq).await?));
+    }
+    parts.extensions.insert(key.clone());
+    Ok(Begun::New(Request::from_parts(parts, Body::from(bytes)), key, flight))
+}
+
+/// The answer that an event has.
+async fn again(app: &App, seq: Seq) -> Result<Response, ApiError> {
+    let found = app.quick(move |_, reader| Ok(reader.event(seq)?.value)).await?;
+    let Some(Event::RequestAnswered(answered)) = found.map(|record| record.event) else {
+        return Err(ApiError::new("internal", "the event of a request has another meaning"));
+    };
+    let Some(KeptAnswer { status, content_type, location, body }) = answered.answer else {
+        return Err(ApiError::new("internal", "the event of a request has no answer"));
+    };
+    let mut answer = Response::new(Body::from(body));
+    // Nothing came into being this time.
+    *answer.status_mut() = match StatusCode::from_u16(status) {
+        Ok(StatusCode::CREATED) | Err(_) => StatusCode::OK,
+        Ok(status) => status,
+    };
+    for (name, value) in [(header::CONTENT_TYPE, content_type), (header::LOCATION, location)] {
+        let value = HeaderValue::try_from(value).ok().filter(|value| !value.is_empty());
+        answer.headers_mut().extend(value.map(|value| (name, value)));
+    }
+    Ok(answer)
+}
+
+/// Carries it out, and records what it is told if that was not recorded with what was done.
+async fn carried_out(app: &App, request: Request, key: RequestKey, next: Next) -> Response {
+    let origin = request.extensions().get::<Origin>().cloned().unwrap_or_default();
+    let engine = app.backend.engine.on_behalf_of(origin).under(Some(key.clone()));
+    let answer = next.run(request).await;
+    if !answer.status().is_success() {
+        return answer;
+    }
+    let known =
+        || app.backend.engine.snapshot().state.requests().get(&key.key, crate::os::now()).map(|of| of.made);
+    let is_marked = match known() {
+        None => false,
+        Some(Made::Done) => true,
+        Some(_) => return answer,
+    };
+    let (answer, kept) = match kept(answer).await {
+        Ok(both) => both,
+        Err(error) => return error.into_response(),
+    };
+    if is_marked && kept.is_none() {
+        return answer;
+    }
+    match engine.answered(kept).await {
+        Ok(()) => answer,
+        // It will be worked out anew.
+        Err(_) if is_marked => answer,
+        Err(error) => ApiError::from(AppError::from(error)).into_response(),
+    }
+}
+
+/// What is kept of an answer.
+async fn kept(answer: Response) -> Result<(Response, Option<KeptAnswer>), ApiError> {
+    match answer.extensions().get() {
+        Some(Kept::Nothing) => return Ok((answer, None)),
+        Some(Kept::Instead(kept)) => {
+            let kept = kept.clone();
+            return Ok((answer, Some(kept)));
+        }
+        None => {}
+    }
+    let (head, body) = answer.into_parts();
+    let body = to_bytes(body, usize::MAX).await;
+    let body = body.map_err(|error| ApiError::new("internal", format!("an answer broke off: {error}")))?;
+    let text = std::str::from_utf8(&body).ok().filter(|text| text.len() <= MOST_KEPT);
+    let header = |name| {
+        let value = head.headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+        value.unwrap_or_default().to_owned()
+    };
+    let kept = text.map(|text| KeptAnswer {
+        status: head.status.as_u16(),
+        content_type: header(header::CONTENT_TYPE),
+        location: header(header::LOCATION),
+        body: text.to_owned(),
+    });
+    Ok((Response::from_parts(head, Body::from(body)), kept))
+}
+
 /// The key of a request's headers.
-fn key(headers: &axum::http::HeaderMap) -> Result<Option<String>, ApiError> {
+fn key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
     let mut values = headers.get_all(HEADER).iter();
     let Some(value) = values.next() else { return Ok(None) };
     let text = value.to_str().ok().filter(|text| {
@@ -46,84 +206,14 @@ fn key(headers: &axum::http::HeaderMap) -> Result<Option<String>, ApiError> {
     });
     match (text, values.next()) {
         (Some(text), None) => Ok(Some(text.to_owned())),
-        (None, _) | (_, Some(_)) => Err(ApiError::new(
-            "bad_idempotency_key",
-            format!("send one Idempotency-Key of 1 to {LONGEST} printable ASCII characters"),
-        )),
+        (None, _) | (_, Some(_)) => Err(bad_key()),
     }
+}
+
+fn bad_key() -> ApiError {
+    let message = format!("send one Idempotency-Key of 1 to {LONGEST} printable ASCII characters");
+    ApiError::new("bad_idempotency_key", message)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::app::{plans, trials, wants};
-    use axum::http::{HeaderMap, HeaderValue};
-    use databuild_core::ids::PlanId;
-
-    #[test]
-    fn a_key_is_short_printable_and_alone() {
-        let of = |values: &[&str]| {
-            let mut headers = HeaderMap::new();
-            for value in values {
-                headers.append(HEADER, HeaderValue::from_bytes(value.as_bytes()).unwrap());
-            }
-            key(&headers).map_err(|_| ())
-        };
-        assert_eq!(of(&[]), Ok(None));
-        assert_eq!(of(&["nightly 7"]), Ok(Some("nightly 7".to_owned())));
-        let longest = "k".repeat(LONGEST);
-        assert_eq!(of(&[&longest]), Ok(Some(longest.clone())));
-        for bad in [&["".to_owned()], &[" ".to_owned()], &[longest.clone() + "k"], &["é".to_owned()]] {
-            assert_eq!(of(&[&bad[0]]), Err(()), "{bad:?}");
-        }
-        assert_eq!(of(&["a", "b"]), Err(()));
-    }
-
-    /// Whatever a request makes, it makes once.
-    #[tokio::test]
-    async fn a_request_sent_again_makes_nothing_more() {
-        let (app, _running) = super::super::fuzz::app_with_graph().await;
-        let key = |of: &str| Some(RequestKey { key: of.to_owned(), digest: "d".to_owned() });
-        let day = r#"{"targets": ["daily/city=oslo/date=2024-01-01"]}"#;
-        let verify = r#"{"kind": "verify", "targets": ["daily/city=oslo/date=2024-01-01"]}"#;
-        let invoke = r#"{"job": "make", "targets": ["daily/city=oslo/date=2024-01-01"]}"#;
-        for repeated in [false, true] {
-            let want = wants::create(&app, serde_json::from_str(day).unwrap(), key("want")).await.unwrap();
-            assert_eq!((want.made.want.id.as_str(), want.repeated), ("w1", repeated));
-            let invoked =
-                wants::invoke(&app, serde_json::from_str(invoke).unwrap(), key("invoke")).await.unwrap();
-            assert_eq!((invoked.made.want.id.as_str(), invoked.repeated), ("w2", repeated));
-            let plan = plans::create(&app, serde_json::from_str(day).unwrap(), key("plan")).await.unwrap();
-            assert_eq!((plan.made.id.as_deref(), plan.repeated), (Some("p1"), repeated));
-            let apply = plans::apply(&app, PlanId(1), serde_json::from_str("{}").unwrap(), key("apply"));
-            let applied = apply.await.unwrap();
-            assert_eq!((applied.made.want.id.as_str(), applied.repeated), ("w3", repeated));
-            let trial =
-                trials::create(&app, serde_json::from_str(verify).unwrap(), key("trial")).await.unwrap();
-            assert_eq!((trial.made.trial.id.as_str(), trial.repeated), ("t1", repeated));
-        }
-        let other = Some(RequestKey { key: "trial".to_owned(), digest: "other".to_owned() });
-        let reused = trials::create(&app, serde_json::from_str(verify).unwrap(), other).await.unwrap_err();
-        assert_eq!(reused.code(), "idempotency_key_reused");
-        assert!(reused.to_string().contains("made t1"), "{reused}");
-    }
-
-    #[tokio::test]
-    async fn the_digest_is_of_route_and_body() {
-        let digest = |path: &str, body: &str| {
-            let request = Request::post(path)
-                .header(HEADER, "k")
-                .header("content-type", "application/json")
-                .body(axum::body::Body::from(body.to_owned()))
-                .unwrap();
-            async move {
-                let found = Keyed::<serde_json::Value>::from_request(request, &()).await;
-                found.unwrap().key.unwrap().digest
-            }
-        };
-        let first = digest("/wants", "{\"a\": 1}").await;
-        assert_eq!(digest("/wants", "{\"a\": 1}").await, first);
-        assert_ne!(digest("/wants", "{\"a\": 2}").await, first);
-        assert_ne!(digest("/jobs/invoke", "{\"a\": 1}").await, first);
-    }
-}
+mod tests;

@@ -24,6 +24,7 @@ mod document;
 mod error;
 mod examples;
 mod extract;
+mod flights;
 mod follow;
 mod guard;
 mod handlers;
@@ -44,8 +45,10 @@ mod sessions;
 mod state;
 mod stream;
 mod tag;
+mod veiled;
 
 pub use error::{shutting_down, too_many_waiting};
+pub use flights::Flights;
 pub use guard::{Encrypted, Guard, Private, Trusted};
 pub use lanes::{Lanes, MOST_READERS};
 pub use measures::Requests;

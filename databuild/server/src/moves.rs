@@ -39,6 +39,8 @@ fn nouns(event: &Event) -> &'static [&'static str] {
         Event::TrialCreated(_) | Event::TrialMade(_) | Event::TrialEnded(_) => &["trials", "runs"],
         Event::TokenCreated(_) | Event::TokenRevoked(_) => &["tokens"],
         Event::PoolResized(_) => &["runs", "pools"],
+        // It is of no noun but the log.
+        Event::RequestAnswered(_) => &["events"],
         Event::GraphRegistered(_)
         | Event::Observed(_)
         | Event::FilesVanished(_)

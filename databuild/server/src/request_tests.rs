@@ -85,7 +85,7 @@ fn datasets_are_searched_filtered_and_sorted() {
     assert_eq!(of("state=stale"), [""; 0]);
     assert_eq!(of("external=true"), [""; 0]);
     assert_eq!(of("sort=total&limit=1&cursor=1"), ["customer"]);
-    assert_eq!(server.json("GET", "/api/v1/datasets?sort=color", "").0, 400);
+    assert_eq!(server.json("GET", "/api/v1/datasets?sort=color", "").0, 422);
 }
 
 #[test]
@@ -191,5 +191,54 @@ fn the_parts_of_stats_sum_to_their_totals() {
     for (of, total) in [("runs", 0), ("wants", 1), ("partitions", 732)] {
         let parts = stats[of]["by_state"].as_object().unwrap().values().map(|count| count.as_u64().unwrap());
         assert_eq!((stats[of]["total"].as_u64(), parts.sum::<u64>()), (Some(total), total), "{of}");
+    }
+}
+
+#[test]
+fn lists_are_sorted_by_what_an_index_or_sets_of_keys_tell() {
+    let server = Server::start();
+    for day in ["2024-01-01", "2024-01-02", "2024-01-03"] {
+        let body = json!({"targets": [format!("daily/city=oslo/date={day}")]}).to_string();
+        assert_eq!(server.json("POST", "/api/v1/wants", &body).0, 201);
+        assert_eq!(server.json("POST", "/api/v1/plans", &body.replace("oslo", "rome")).0, 201);
+    }
+    let whole = |path: &str, field: &str| {
+        let (mut found, mut cursor) = (Vec::new(), String::new());
+        loop {
+            let (status, page) = server.json("GET", &format!("/api/v1/{path}&limit=2{cursor}"), "");
+            assert_eq!(status, 200, "{page}");
+            found.extend(column(&page, field).into_iter().map(|value| value.as_str().unwrap().to_owned()));
+            match page["next"].as_str() {
+                Some(next) => cursor = format!("&cursor={next}"),
+                None => return found,
+            }
+        }
+    };
+    assert_eq!(whole("wants?sort=newest", "id"), ["w3", "w2", "w1"]);
+    assert_eq!(whole("wants?sort=oldest", "id"), ["w1", "w2", "w3"]);
+    assert_eq!(whole("wants?sort=oldest&source=api&state=open", "id"), ["w1", "w2", "w3"]);
+    assert_eq!(whole("wants?source=mcp", "id"), [""; 0]);
+    assert_eq!(whole("plans?sort=oldest", "id"), ["p1", "p2", "p3"]);
+    assert_eq!(whole("plans?sort=expires", "id"), ["p1", "p2", "p3"]);
+    assert_eq!(whole("plans?sort=newest", "id"), ["p3", "p2", "p1"]);
+    let by_key = whole("partitions?ref=daily/date=2024-01-03..2024-01-05&sort=key", "partition");
+    let by_state = whole("partitions?ref=daily/date=2024-01-03..2024-01-05&sort=state", "partition");
+    let (mut one, mut other) = (by_key.clone(), by_state.clone());
+    one.sort();
+    other.sort();
+    assert_eq!((by_key.len(), one), (6, other));
+    let states = whole("partitions?ref=daily/date=2024-01-03..2024-01-05&sort=state", "state");
+    assert!(states.windows(2).filter(|two| two[0] != two[1]).count() <= 1, "{states:?}");
+    for (list, known) in [
+        ("wants?sort=state", "`newest` or `oldest`"),
+        ("runs?sort=-created_at", "`newest` or `oldest`"),
+        ("plans?sort=x", "`newest`, `oldest` or `expires`"),
+        ("partitions?sort=x", "`key` or `state`"),
+        ("partitions?sort=state", "`key` alone"),
+        ("datasets?sort=x", "`name`, `total`"),
+    ] {
+        let (status, error) = server.json("GET", &format!("/api/v1/{list}"), "");
+        assert_eq!((status, &error["error"]), (422, &json!("bad_sort")), "{list}: {error}");
+        assert!(error["message"].as_str().unwrap().contains(known), "{list}: {error}");
     }
 }

@@ -1,5 +1,6 @@
 //! What all handlers share.
 
+use super::flights::Flights;
 use super::guard::Guard;
 use super::lanes::{Lanes, Load};
 use super::measures::Requests;
@@ -51,6 +52,8 @@ pub struct Shared {
     pub requests: Requests,
     /// Those who follow the event log, pages that are open among them.
     pub stream: Arc<Stream>,
+    /// Requests with a name that are being carried out.
+    pub flights: Arc<Flights>,
 }
 
 impl App {

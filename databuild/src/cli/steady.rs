@@ -116,6 +116,11 @@ impl<'c> Steady<'c> {
         loop {
             let error = match question(self.client()) {
                 Err(error) if is_gone(&error) => error,
+                // It is what this command asked for before, without having got the answer.
+                Err(error) if error.code() == "idempotency_key_in_flight" => {
+                    std::thread::sleep(LOOK_AGAIN);
+                    continue;
+                }
                 answer => return answer,
             };
             lost += 1;

@@ -292,8 +292,10 @@ impl Server {
             lanes: Arc::new(lanes),
             requests: Requests::default(),
             stream: Arc::default(),
+            flights: Arc::default(),
         };
-        let backend = Backend { engine: engine.handle(), place: Arc::new(place) };
+        let backend =
+            Backend { engine: engine.handle(), audience: Default::default(), place: Arc::new(place) };
         let app = App { backend, shared: Arc::new(shared) };
         write_roots(&app.backend)?;
         entrance.let_in(router(app.clone()));

@@ -22,7 +22,8 @@ pub const MAX_ROWS: usize = 1000;
 ///
 /// 1. **One state.** An answer is of the log as it was right after its event `last_seq`: of a batch it knows all or nothing. No
 ///    answer is of an older state than one that was given before.
-/// 2. **Newest first.** Lists of wants, runs and findings begin with the newest. A part of a list ([`Listed`]) says where the
+/// 2. **Newest first.** Lists of wants, runs and findings begin with the newest, those of wants and runs with the oldest if that is
+///    asked for. A part of a list ([`Listed`]) says where the
 ///    list goes on; parts that are asked for one after the other have every row that was there at the first question exactly
 ///    once, whatever is added meanwhile.
 /// 3. **Bounded.** No answer has more than [`MAX_ROWS`] rows. A part of a list may have fewer rows than were asked for, or none,
@@ -38,7 +39,16 @@ pub const MAX_ROWS: usize = 1000;
 /// is said with it.
 pub trait History: Send + Sync {
     /// Wants, newest first.
-    fn wants(&self, filter: &WantFilter) -> Result<Answer<Listed<WantRow>>, StoreError>;
+    fn wants(&self, filter: &WantFilter) -> Result<Answer<Listed<WantRow>>, StoreError> {
+        self.wants_that(filter, &|_| true)
+    }
+
+    /// Wants, newest first: of those that the filter lets through, the ones that `fit`.
+    fn wants_that(
+        &self,
+        filter: &WantFilter,
+        fit: &dyn Fn(&WantRow) -> bool,
+    ) -> Result<Answer<Listed<WantRow>>, StoreError>;
 
     /// One want.
     fn want(&self, id: WantId) -> Result<Answer<Option<WantRow>>, StoreError>;
@@ -244,20 +254,22 @@ pub type RunWithChecks = (RunWithAttempts, Vec<CheckRow>);
 /// Milliseconds and partitions of attempts, by job.
 pub type Durations = BTreeMap<String, Vec<(f64, u64)>>;
 
-/// Which wants, newest first.
+/// Which wants, newest first unless it says otherwise.
 #[derive(Debug, Clone, Default)]
 pub struct WantFilter {
     /// Only those in this state.
     pub state: Option<WantState>,
     /// Only those that this program asked for.
     pub source: Option<String>,
-    /// Only those before this one: how a list goes on.
+    /// Only those before this one, in the order of the list: how it goes on.
     pub before: Option<WantId>,
+    /// The oldest first.
+    pub oldest_first: bool,
     /// At most so many, up to [`MAX_ROWS`].
     pub limit: usize,
 }
 
-/// Which runs, newest first.
+/// Which runs, newest first unless it says otherwise.
 #[derive(Debug, Clone, Default)]
 pub struct RunFilter {
     /// Only those of the job with any of these labels; of any job if there are none.
@@ -266,8 +278,10 @@ pub struct RunFilter {
     pub state: Option<RunState>,
     /// Only those whose partitions are named so; whatever they are without it.
     pub of: Option<Named>,
-    /// Only those before this one: how a list goes on.
+    /// Only those before this one, in the order of the list: how it goes on.
     pub before: Option<RunId>,
+    /// The oldest first.
+    pub oldest_first: bool,
     /// At most so many, up to [`MAX_ROWS`].
     pub limit: usize,
 }

@@ -103,6 +103,7 @@ fn end(run: u64, number: u32, outcome: AttemptOutcome, retry_at: Option<Timestam
         max_rss_kb: 30,
         retry_at,
         done: 0,
+        returned: if number == 1 { b"3 rows".to_vec() } else { Vec::new() },
     })
 }
 
@@ -229,6 +230,7 @@ pub(super) fn a_run_is_followed_from_its_lease_to_its_result<S: Subject>() {
         message: "exit code 3".into(),
         inputs: u64::MAX - 1,
         lease_seq: Seq(1),
+        returned: b"3 rows".to_vec(),
     };
     assert_eq!(seen.attempts[0], first);
     assert_eq!(seen.attempts[1].lease_seq, Seq(4));
@@ -301,6 +303,7 @@ pub(super) fn runs_are_filtered_and_paged_newest_first<S: Subject>() {
         state: Some(RunState::Running),
         of: Some(beginning("daily/")),
         before: Some(RunId(20)),
+        oldest_first: false,
         limit: usize::MAX,
     };
     assert_eq!(ids(both), [4]);
@@ -384,6 +387,23 @@ pub(super) fn wants_are_followed_filtered_and_paged<S: Subject>() {
     assert_eq!(ids(all()), [3, 2, 1]);
     assert_eq!(ids(WantFilter { state: Some(WantState::Open), ..all() }), [3, 1]);
     assert_eq!(ids(WantFilter { before: Some(WantId(3)), limit: 1, ..all() }), [2]);
+    let oldest = || WantFilter { oldest_first: true, ..all() };
+    assert_eq!(ids(oldest()), [1, 2, 3]);
+    assert_eq!(ids(WantFilter { before: Some(WantId(1)), limit: 1, ..oldest() }), [2]);
+    let part = f.history().wants(&WantFilter { limit: 2, ..oldest() }).unwrap().value;
+    let (last, next) = (part.rows.last().map(|want| want.id.0), part.next);
+    assert_eq!((last, next), (Some(2), Some(2)));
+    assert_eq!(
+        f.history().wants(&WantFilter { before: next.map(WantId), ..oldest() }).unwrap().value.next,
+        None
+    );
+    let runs = |filter: RunFilter| -> Vec<u64> {
+        f.history().runs(&filter, &|_| true).unwrap().value.rows.iter().map(|run| run.id.0).collect()
+    };
+    let newest = runs(RunFilter { limit: 10, ..RunFilter::default() });
+    let mut reversed = runs(RunFilter { limit: 10, oldest_first: true, ..RunFilter::default() });
+    reversed.reverse();
+    assert_eq!(newest, reversed);
 }
 
 pub(super) fn a_partitions_history_tells_what_it_held_when<S: Subject>() {

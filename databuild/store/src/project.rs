@@ -196,6 +196,7 @@ pub(super) fn project(seq: Seq, record: &Record) -> Vec<RowChange<'_>> {
         | Event::PoolResized(_)
         | Event::TokenCreated(_)
         | Event::TokenRevoked(_)
+        | Event::RequestAnswered(_)
         | Event::TrialEnded(_) => Vec::new(),
     }
 }

@@ -155,13 +155,19 @@ impl Reader {
 }
 
 impl History for Reader {
-    fn wants(&self, filter: &WantFilter) -> Result<Answer<Listed<WantRow>>, StoreError> {
+    fn wants_that(
+        &self,
+        filter: &WantFilter,
+        fit: &dyn Fn(&WantRow) -> bool,
+    ) -> Result<Answer<Listed<WantRow>>, StoreError> {
         let walk = match filter.state {
             None => Walk::of_wants("true", []),
             Some(state) => Walk::of_wants("state = ?2", [state.word().to_owned().into()]),
         };
-        let part = Part { before: filter.before.map(|want| want.0), limit: filter.limit };
-        let asked = |row: &WantRow| filter.source.as_ref().is_none_or(|source| *source == row.source);
+        let (before, oldest_first) = (filter.before.map(|want| want.0), filter.oldest_first);
+        let part = Part { before, oldest_first, limit: filter.limit };
+        let of_source = |row: &WantRow| filter.source.as_ref().is_none_or(|source| *source == row.source);
+        let asked = |row: &WantRow| of_source(row) && fit(row);
         self.answer(|connection| {
             newest(connection, &[walk], part, |row| Ok(Some(want_row(row)?).filter(asked)))
         })

@@ -200,6 +200,8 @@ pub struct AttemptRow {
     pub inputs: u64,
     /// The event of the lease: what `inputs` were is what they were at this position.
     pub lease_seq: Seq,
+    /// What the job returned; empty if nothing.
+    pub returned: Vec<u8>,
 }
 
 /// What a partition held from an event on.

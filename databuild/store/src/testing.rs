@@ -224,6 +224,7 @@ impl History {
             max_rss_kb: 1000,
             retry_at: (!success && again).then(|| time("2024-03-14T00:10:00Z")),
             done: 0,
+            returned: Vec::new(),
         })];
         if success {
             self.runs[index].phase = Phase::Succeeded;

@@ -22,6 +22,8 @@ pub(super) struct View<'q> {
     pub(super) open: BTreeSet<&'q str>,
     /// So many nodes at most: what is more is folded, however far that goes.
     pub(super) most: Option<usize>,
+    /// Datasets that are not there for whoever asks.
+    pub(super) hidden: BTreeSet<DatasetIx>,
 }
 
 /// A dataset, or all those of a package.
@@ -55,20 +57,20 @@ pub(super) struct Outline {
 /// # Errors
 /// The graph has nothing of the name in the middle.
 pub(super) fn outline(graph: &Graph, view: &View<'_>) -> Result<Outline, ReferenceError> {
-    let pairs = pairs(graph);
+    let pairs = pairs(graph, view);
     let (middle, kept) = match view.around {
         Some(name) => {
             let middle = datasets_of(graph, view, name)?;
             let kept = near(graph.datasets().len(), &pairs, &middle, view.depth.unwrap_or(usize::MAX));
             // A package is seen as one, unless it is opened.
-            let is_package = graph.dataset_named(name).is_none() && graph.job_labeled(name).is_none();
+            let is_package = dataset(graph, view, name).is_none() && outputs(graph, view, name).is_none();
             (if is_package { BTreeSet::new() } else { middle }, kept)
         }
         None => (BTreeSet::new(), vec![true; graph.datasets().len()]),
     };
     let shown: Vec<(DatasetIx, &str)> = graph
         .datasets()
-        .filter(|(ix, _)| kept[ix.0])
+        .filter(|(ix, _)| kept[ix.0] && !view.hidden.contains(ix))
         .map(|(ix, dataset)| (ix, dataset.name.as_str()))
         .collect();
     let deepest = shown.iter().map(|(_, name)| package(name).split('/').count()).max().unwrap_or(0);
@@ -117,14 +119,15 @@ fn foldings(view: &View<'_>, deepest: usize) -> Vec<Folding> {
     all
 }
 
-/// Which datasets are made from which, as read and made.
-fn pairs(graph: &Graph) -> Vec<(usize, usize)> {
+/// Which datasets that are seen are made from which, as read and made.
+fn pairs(graph: &Graph, view: &View<'_>) -> Vec<(usize, usize)> {
     let mut pairs = Vec::new();
     for (_, job) in graph.jobs() {
         let read: BTreeSet<DatasetIx> = job.inputs.iter().map(|input| input.dataset).collect();
-        pairs.extend(read.iter().flat_map(|from| job.outputs.iter().map(move |to| (from.0, to.0))));
+        pairs.extend(read.iter().flat_map(|from| job.outputs.iter().map(move |to| (*from, *to))));
     }
-    pairs
+    pairs.retain(|(from, to)| !view.hidden.contains(from) && !view.hidden.contains(to));
+    pairs.into_iter().map(|(from, to)| (from.0, to.0)).collect()
 }
 
 /// Datasets as nodes, by name, so that they have one order however the graph came to be.
@@ -196,22 +199,34 @@ fn edges(datasets: usize, nodes: &[Node], pairs: &[(usize, usize)]) -> BTreeMap<
     edges
 }
 
+/// The dataset of a name, if it is seen.
+fn dataset(graph: &Graph, view: &View<'_>, name: &str) -> Option<DatasetIx> {
+    graph.dataset_named(name).filter(|ix| !view.hidden.contains(ix))
+}
+
+/// What a job of a label makes, if all of it is seen.
+fn outputs(graph: &Graph, view: &View<'_>, label: &str) -> Option<BTreeSet<DatasetIx>> {
+    let outputs = &graph.job(graph.job_labeled(label)?).outputs;
+    outputs.iter().all(|ix| !view.hidden.contains(ix)).then(|| outputs.iter().copied().collect())
+}
+
 /// What a name in the middle of a drawing means: a dataset, a job's outputs, or what is in a package if those are folded.
 fn datasets_of(graph: &Graph, view: &View<'_>, name: &str) -> Result<BTreeSet<DatasetIx>, ReferenceError> {
-    if let Some(ix) = graph.dataset_named(name) {
+    if let Some(ix) = dataset(graph, view, name) {
         return Ok(BTreeSet::from([ix]));
     }
-    if let Some(job) = graph.job_labeled(name) {
-        return Ok(graph.job(job).outputs.iter().copied().collect());
+    if let Some(outputs) = outputs(graph, view, name) {
+        return Ok(outputs);
     }
     let is_within = |dataset: &str| match package(dataset).strip_prefix(name) {
         Some(rest) => rest.is_empty() || rest.starts_with('/'),
         None => name == ROOT && package(dataset).is_empty(),
     };
-    let within = graph.datasets().filter(|(_, dataset)| view.fold && is_within(&dataset.name));
+    let seen = || graph.datasets().filter(|(ix, _)| !view.hidden.contains(ix));
+    let within = seen().filter(|(_, dataset)| view.fold && is_within(&dataset.name));
     let found: BTreeSet<DatasetIx> = within.map(|(ix, _)| ix).collect();
     if found.is_empty() {
-        let names = graph.datasets().map(|(_, dataset)| dataset.name.as_str());
+        let names = seen().map(|(_, dataset)| dataset.name.as_str());
         return Err(ReferenceError::unknown_dataset(name, names));
     }
     Ok(found)

@@ -35,6 +35,18 @@ pub(super) struct RunSubject {
     pub(super) partition: Arc<str>,
 }
 
+/// What a want asks for.
+pub(super) type Targets = Arc<[String]>;
+
+/// What is known of that which an event speaks of.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Subjects {
+    /// Its runs, of those that are known.
+    pub(super) runs: Vec<RunSubject>,
+    /// Its wants; none for one that is not known.
+    pub(super) wants: Vec<Option<Targets>>,
+}
+
 /// Adds texts of partitions to those that an event names.
 fn name<'e>(about: &mut About<'e>, texts: impl IntoIterator<Item = &'e String>) {
     about.partitions.extend(texts.into_iter().map(String::as_str));
@@ -122,7 +134,8 @@ pub(super) fn about(event: &Event) -> About<'_> {
         | Event::KeysRetired(_)
         | Event::PoolResized(_)
         | Event::TokenCreated(_)
-        | Event::TokenRevoked(_) => {}
+        | Event::TokenRevoked(_)
+        | Event::RequestAnswered(_) => {}
     }
     about
 }

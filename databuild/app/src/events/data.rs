@@ -3,13 +3,14 @@
 //! Records are taken apart without `..`, so that a field that comes is thought of here. What only DataBuild itself can use is left
 //! out: digests of inputs, fingerprints of files, and what a plan rests on.
 
+use crate::words::returned_text;
 use databuild_core::event::{
     Adopted, AdoptedPartition, AttemptEnded, AttemptLeased, AttemptOutcome, AttemptStarted, Blocked,
     CheckFindings, CheckResult, Checked, CodeAccepted, Event, FilesAltered, FilesVanished, GraphRegistered,
     KeysAdded, KeysRetired, Materialized, Observed, OutputRecord, PartitionsFailed, PlanCreated, PlanRow,
-    PlansDropped, PoolResized, PublishIntended, RunCancelRequested, RunEnded, RunSuspended, SeenPartition,
-    Tainted, TokenCreated, TokenRevoked, TrialArm, TrialCreated, TrialEnded, TrialGraph, TrialMade,
-    TrialResult, TrialSample, Untainted, WantCreated, WantEnded, WantPaused, WantReplanned,
+    PlansDropped, PoolResized, PublishIntended, RequestAnswered, RunCancelRequested, RunEnded, RunSuspended,
+    SeenPartition, Tainted, TokenCreated, TokenRevoked, TrialArm, TrialCreated, TrialEnded, TrialGraph,
+    TrialMade, TrialResult, TrialSample, Untainted, WantCreated, WantEnded, WantPaused, WantReplanned,
     WantReprioritized, WantResumed, WorkAbandoned, WorkCutOff,
 };
 use databuild_core::graph::JobDigests;
@@ -54,6 +55,10 @@ fn all(event: &Event) -> Value {
             "expires_at": expires_at,
         }),
         Event::TokenRevoked(TokenRevoked { name }) => json!({"name": name}),
+        // What it says is for whoever sends the request again.
+        Event::RequestAnswered(RequestAnswered { request, answer }) => json!({
+            "idempotency_key": request.key, "status": answer.as_ref().map(|answer| answer.status),
+        }),
         Event::PoolResized(PoolResized { pool, slots }) => json!({"pool": pool, "slots": slots}),
         Event::PlanCreated(plan) => plan_created(plan),
         Event::PlansDropped(PlansDropped { plans }) => json!({"plans": texts(plans)}),
@@ -185,8 +190,19 @@ fn attempt_leased(leased: &AttemptLeased) -> Value {
 }
 
 fn attempt_ended(ended: &AttemptEnded) -> Value {
-    let AttemptEnded { attempt, outcome, message, exit_code, wall_ms, cpu_ms, max_rss_kb, retry_at, done } =
-        ended;
+    let AttemptEnded {
+        attempt,
+        outcome,
+        message,
+        exit_code,
+        wall_ms,
+        cpu_ms,
+        max_rss_kb,
+        retry_at,
+        done,
+        returned,
+    } = ended;
+    let (output, output_base64) = returned_text(returned);
     of_attempt(attempt, |data| {
         data["outcome"] = json!(outcome.kind().word());
         if let AttemptOutcome::MissingInput { partitions } = outcome {
@@ -199,6 +215,8 @@ fn attempt_ended(ended: &AttemptEnded) -> Value {
         data["max_rss_kb"] = json!(max_rss_kb);
         data["retry_at"] = json!(instant(*retry_at));
         data["done"] = json!(done);
+        data["output"] = json!(output);
+        data["output_base64"] = json!(output_base64.then_some(true));
     })
 }
 

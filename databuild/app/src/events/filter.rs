@@ -1,7 +1,8 @@
 //! Which events somebody asks for.
 
-use super::about::{about, RunSubject};
+use super::about::{about, About, Subjects, Targets};
 use crate::api::EventsQuery;
+use crate::audience::Audience;
 use crate::context::Backend;
 use crate::store::History;
 use crate::{runs, wants, AppError};
@@ -37,9 +38,22 @@ pub struct Filter {
     kinds: Option<Vec<&'static str>>,
     actor: Option<String>,
     cause: Option<String>,
+    /// Only what they may see.
+    audience: Audience,
 }
 
 impl Filter {
+    /// All that somebody may see.
+    pub(super) fn for_audience(audience: &Audience) -> Filter {
+        Filter { audience: audience.clone(), ..Filter::default() }
+    }
+
+    /// Whose events these are.
+    #[must_use]
+    pub fn audience(&self) -> &Audience {
+        &self.audience
+    }
+
     /// What a query asks for.
     ///
     /// # Errors
@@ -60,6 +74,7 @@ impl Filter {
             kinds: kinds.transpose()?,
             actor: query.actor.clone(),
             cause: query.cause.clone(),
+            audience: backend.audience.clone(),
         })
     }
 
@@ -109,8 +124,10 @@ pub struct Matcher<'a> {
 
 impl Matcher<'_> {
     /// Whether an event fits; `of` are the runs that it speaks of, as far as they are known.
-    pub(super) fn fits(&self, record: &Record, of: &[RunSubject]) -> bool {
-        let Filter { want, run, jobs, dataset: _, reference: _, kinds, actor, cause: from } = self.filter;
+    pub(super) fn fits(&self, record: &Record, subjects: &Subjects) -> bool {
+        let Filter { want, run, jobs, dataset: _, reference: _, kinds, actor, cause: from, audience } =
+            self.filter;
+        let of = subjects.runs.as_slice();
         if kinds.as_ref().is_some_and(|kinds| !kinds.contains(&record.event.kind())) {
             return false;
         }
@@ -122,7 +139,7 @@ impl Matcher<'_> {
             return false;
         }
         let cause = record.origin.cause.as_ref();
-        if !from.as_ref().is_none_or(|from| cause.is_some_and(|cause| cause.id() == *from)) {
+        if from.as_ref().is_some_and(|from| cause.is_none_or(|cause| cause.id() != *from)) {
             return false;
         }
         let about = about(&record.event);
@@ -142,7 +159,23 @@ impl Matcher<'_> {
             && run.as_ref().is_none_or(has_run)
             && jobs.as_ref().is_none_or(has_job)
             && self.wanted.iter().all(has_data)
+            && (audience.sees_all() || is_seen(audience, self.state, &about, subjects))
     }
+}
+
+/// Whether an event is seen: it speaks of data, and of nothing that is not seen.
+fn is_seen(audience: &Audience, state: &State, about: &About<'_>, subjects: &Subjects) -> bool {
+    let Subjects { runs, wants } = subjects;
+    let speaks = !about.partitions.is_empty() || !about.runs.is_empty() || !about.wants.is_empty();
+    let sees_want = |targets: &Option<Targets>| {
+        targets.as_ref().is_some_and(|targets| audience.sees_texts(state, targets.iter()))
+    };
+    speaks
+        && runs.len() == about.runs.len()
+        && about.partitions.iter().all(|text| audience.sees_text(state, text))
+        && about.jobs.iter().all(|label| audience.sees_label(state, label))
+        && runs.iter().all(|run| audience.sees_making(state, &run.partition))
+        && wants.iter().all(sees_want)
 }
 
 /// Partitions that somebody asks for.

@@ -101,6 +101,7 @@ mod tests {
             message: String::new(),
             inputs: 0,
             lease_seq: Seq(1),
+            returned: Vec::new(),
         }
     }
 

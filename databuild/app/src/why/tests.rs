@@ -176,8 +176,7 @@ impl Workspace {
     pub(crate) fn end(&mut self, partition: &str, result: Result<Success, AttemptReport>) {
         let at = self.ordered.iter().position(|spec| spec.partition == partition).expect("it is being made");
         let attempt = self.ordered.remove(at).attempt;
-        let end =
-            AttemptEnd { result, exit_code: None, wall_ms: 9000, cpu_ms: 1, max_rss_kb: 1, checks: vec![] };
+        let end = AttemptEnd { wall_ms: 9000, cpu_ms: 1, max_rss_kb: 1, ..AttemptEnd::of(result) };
         self.step(Input::AttemptEnded { attempt, end });
     }
 

@@ -100,6 +100,28 @@ pub struct ListQuery {
 }
 
 words! {
+    /// By what wants and runs are sorted: their ids, which are found by an index.
+    pub enum ListOrder: "order of this list" {
+        /// What came last stands first.
+        Newest => "newest",
+        /// What came first stands first.
+        Oldest => "oldest",
+    }
+}
+
+words! {
+    /// By what plans are sorted.
+    pub enum PlanOrder: "order of plans" {
+        /// What was planned last stands first.
+        Newest => "newest",
+        /// What was planned first stands first.
+        Oldest => "oldest",
+        /// What cannot be applied any more the soonest stands first.
+        Expires => "expires",
+    }
+}
+
+words! {
     /// What a node of a drawing is.
     pub enum NodeKind: "kind of a node" {
         /// A dataset that a job makes.

@@ -15,10 +15,23 @@ pub struct PartitionsQuery {
     /// Only those in this state.
     #[param(inline, value_type = Option<PartitionState>)]
     pub state: Option<String>,
+    /// By what they are sorted: `key` by default. A cursor is of one order.
+    #[param(inline, value_type = Option<PartitionOrder>)]
+    pub sort: Option<String>,
     /// How many rows at most.
     pub limit: Option<usize>,
     /// `next` of the page before.
     pub cursor: Option<String>,
+}
+
+words! {
+    /// By what partitions are sorted.
+    pub enum PartitionOrder: "order of partitions" {
+        /// In the order of their keys; of several datasets by name.
+        Key => "key",
+        /// The worst states first, each in the order of keys; of one reference alone.
+        State => "state",
+    }
 }
 
 words! {

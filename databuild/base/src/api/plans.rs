@@ -1,9 +1,24 @@
 //! Plans.
 
 use super::schema::word_or_none;
+use super::PlanOrder;
 use databuild_core::event::{PriorityClass, Refresh};
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
+
+/// Query of `GET /api/v1/plans`.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct PlansQuery {
+    /// By what they are sorted: `newest` by default.
+    #[param(inline, value_type = Option<PlanOrder>)]
+    pub sort: Option<String>,
+    /// How many rows at most; 100 by default.
+    pub limit: Option<usize>,
+    /// `next` of the page before.
+    pub cursor: Option<String>,
+}
 
 /// `POST /api/v1/plans`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]

@@ -1,6 +1,6 @@
 //! Runs and attempts.
 
-use super::BlockReason;
+use super::{BlockReason, ListOrder};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use utoipa::{IntoParams, ToSchema};
@@ -16,6 +16,9 @@ pub struct RunsQuery {
     pub state: Option<String>,
     /// Only those that make any of this reference.
     pub partition: Option<String>,
+    /// By what they are sorted: `newest` by default. A cursor is of one order.
+    #[param(inline, value_type = Option<ListOrder>)]
+    pub sort: Option<String>,
     /// How many rows at most.
     pub limit: Option<usize>,
     /// `next` of the page before.
@@ -191,6 +194,12 @@ pub struct AttemptRow {
     pub max_rss_kb: u64,
     /// Why it failed.
     pub message: String,
+    /// What the job [returned](jobs.md#the-report): its text, or base64 of its bytes if `output_base64`; left out if it returned nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output: Option<String>,
+    /// `output` is base64, as the bytes are no UTF-8; else left out.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub output_base64: bool,
 }
 
 /// Runs of one job that failed with one message.

@@ -1,6 +1,9 @@
 //! Schemas of what other layers declare, for the API's description of itself.
 
-use super::{BlockReason, Cancel, DatasetOrder, EventOrder, NodeKind, PartitionState, Turn};
+use super::{
+    BlockReason, Cancel, DatasetOrder, EventOrder, ListOrder, NodeKind, PartitionOrder, PartitionState,
+    PlanOrder, Turn,
+};
 use crate::errors::Kind;
 use crate::os::EnvValue;
 use databuild_core::word::Word;
@@ -54,9 +57,12 @@ word_schemas! {
     DatasetOrder => "DatasetOrder",
     EventOrder => "EventOrder",
     Kind => "ErrorKind",
+    ListOrder => "ListOrder",
     NodeKind => "NodeKind",
+    PartitionOrder => "PartitionOrder",
     PartitionState => "PartitionState",
     Turn => "Turn",
+    PlanOrder => "PlanOrder",
 }
 
 impl PartialSchema for EnvValue {

@@ -12,7 +12,8 @@ pub struct CreateToken {
     /// `read`, `want`, `operate`, `approve`, `admin`; at least one.
     pub scopes: Vec<String>,
     /// Patterns of the datasets that its holder may ask about, in which `*` is any text; all datasets, if empty.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::or_default")]
+    #[schema(nullable)]
     pub datasets: Vec<String>,
     /// It ends after so long; never, if absent.
     #[serde(default)]
@@ -22,8 +23,12 @@ pub struct CreateToken {
 /// Its answer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct NewToken {
-    /// The token itself, which is never told again.
-    pub token: String,
+    /// The token itself, which is told once; null if `told_before`.
+    pub token: Option<String>,
+    /// An earlier request with the same `Idempotency-Key` created it. The server has not kept the token: if nobody has, revoke
+    /// it and create one of another name.
+    #[serde(default)]
+    pub told_before: bool,
     /// What is kept of it.
     #[serde(flatten)]
     pub row: TokenRow,

@@ -3,6 +3,7 @@
 use super::runs::FailedRuns;
 use super::schema::{word, word_or_none};
 use super::work::Blocker;
+use super::ListOrder;
 use databuild_core::event::{PriorityClass, Refresh};
 use databuild_core::word::Word as _;
 use serde::{Deserialize, Serialize};
@@ -126,8 +127,12 @@ pub struct WantOrError {
 pub struct WantsQuery {
     /// Only those in this state: `open`, `satisfied`, `failed`, `canceled` or `expired`.
     pub state: Option<String>,
-    /// Only those that this program asked for, such as `cli`.
+    /// Only those that this program asked for: `cli`, `ui`, `api`, `mcp`, or as it calls itself; `databuild` for those that runs
+    /// made.
     pub source: Option<String>,
+    /// By what they are sorted: `newest` by default. A cursor is of one order.
+    #[param(inline, value_type = Option<ListOrder>)]
+    pub sort: Option<String>,
     /// How many rows at most.
     pub limit: Option<usize>,
     /// `next` of the page before.

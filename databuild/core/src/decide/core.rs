@@ -13,7 +13,7 @@
 use crate::decide::acts::invoke::invoke;
 use crate::decide::acts::run::cancel_run;
 use crate::decide::acts::want::{pause, prioritize};
-use crate::decide::acts::{accept, adopt, keys, plan, pool, register, taint, token, trial, want};
+use crate::decide::acts::{accept, adopt, keys, plan, pool, register, request, taint, token, trial, want};
 use crate::decide::changes::replan::give_up_undeclared;
 use crate::decide::changes::sight;
 use crate::decide::follow::again::follow_keys;
@@ -127,6 +127,7 @@ impl Core {
             Input::ResizePool(request) => pool::resize(&mut out, request),
             Input::CreateToken(request) => token::create(&mut out, request),
             Input::RevokeToken(name) => token::revoke(&mut out, name),
+            Input::RequestAnswered(answered) => request::answered(&mut out, answered),
             Input::CreateTrial(request) => trial::create(&mut out, *request),
             Input::CancelTrial(id) => trial::cancel(&mut out, id),
             Input::Resume(known) => {

@@ -182,6 +182,8 @@ pub struct AttemptEnded {
     pub retry_at: Option<Timestamp>,
     /// How many partitions of a batch are done although the attempt did not succeed.
     pub done: u64,
+    /// What the job returned, which means nothing to DataBuild; empty if nothing.
+    pub returned: Vec<u8>,
 }
 
 impl Fact for AttemptEnded {
@@ -215,6 +217,7 @@ impl Fact for AttemptEnded {
             max_rss_kb: u64::from(u32::MAX) + 1,
             retry_at: Some(time("2024-03-14T01:02:04.5Z")),
             done: 28,
+            returned: vec![0, 255, b'"'],
         }
     }
 }

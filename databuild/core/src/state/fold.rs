@@ -128,6 +128,7 @@ impl State {
             Event::TrialEnded(event) => self.end_trial(event, record.at, seq)?,
             Event::TokenCreated(event) => self.tokens.create(event, record.at),
             Event::TokenRevoked(event) => self.tokens.revoke(&event.name, record.at),
+            Event::RequestAnswered(event) => self.requests.answer(event, seq, record.at),
             Event::PoolResized(event) => {
                 match event.slots {
                     Some(slots) => self.pool_sizes.insert(event.pool.clone(), slots),

@@ -6,8 +6,8 @@
 //! Invariant: a key is remembered for [`REMEMBERED`] after its request, unless some 65,000 newer ones came meanwhile.
 
 use crate::digest::hash64;
-use crate::event::RequestKey;
-use crate::ids::{PlanId, TrialId, WantId};
+use crate::event::{RequestAnswered, RequestKey};
+use crate::ids::{PlanId, Seq, TrialId, WantId};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -29,14 +29,20 @@ pub enum Made {
     Plan(PlanId),
     /// A trial, which may have been dropped since.
     Trial(TrialId),
+    /// Nothing that has an id, and what was answered is not kept.
+    Done,
+    /// Nothing that has an id; this event has what was answered.
+    Answer(Seq),
 }
 
+/// What became of the request, after "which".
 impl fmt::Display for Made {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Made::Want(id) => id.fmt(f),
-            Made::Plan(id) => id.fmt(f),
-            Made::Trial(id) => id.fmt(f),
+            Made::Want(id) => write!(f, "made {id}"),
+            Made::Plan(id) => write!(f, "made {id}"),
+            Made::Trial(id) => write!(f, "made {id}"),
+            Made::Done | Made::Answer(_) => f.write_str("was carried out"),
         }
     }
 }
@@ -72,6 +78,12 @@ impl Requests {
         if let Some(key) = key {
             self.put(&key.key, Answered { digest: key.digest.as_str().into(), made, at });
         }
+    }
+
+    /// Remembers a request that made nothing with an id.
+    pub(super) fn answer(&mut self, event: &RequestAnswered, seq: Seq, at: Timestamp) {
+        let made = if event.answer.is_some() { Made::Answer(seq) } else { Made::Done };
+        self.add(Some(&event.request), made, at);
     }
 
     pub(super) fn put(&mut self, key: &str, answered: Answered) {

@@ -61,7 +61,7 @@ pub fn applying(plan: PlanId) -> ApplyRequest {
 
 /// The end of an attempt that took long enough for nothing to be leased ahead.
 pub fn end_of(result: Result<Success, AttemptReport>) -> AttemptEnd {
-    AttemptEnd { result, exit_code: None, wall_ms: 1_000, cpu_ms: 10, max_rss_kb: 1, checks: Vec::new() }
+    AttemptEnd { wall_ms: 1_000, cpu_ms: 10, max_rss_kb: 1, ..AttemptEnd::of(result) }
 }
 
 /// One output of a successful attempt.

@@ -67,17 +67,16 @@ pub(crate) fn examine(
 ) -> Verdict {
     let Left { ended, kept, request } = left;
     let exit = &ended.exit;
-    let mut checks = Inspection::default();
-    let mut moved = Vec::new();
+    let mut found = Found::default();
     let judged = match kept {
-        Ok(kept) => judge(&kept, request, &ended, &mut checks, &mut moved, keep, intact),
+        Ok(kept) => judge(&kept, request, &ended, &mut found, keep, intact),
         Err(error) => Err((AttemptReport::new(AttemptOutcome::Lost, error), Vec::new())),
     };
     let (result, staged) = match judged {
         Ok((success, staged)) => (Ok(success), staged),
         // Not all of it was looked at, so it does not matter what was found.
         Err(_) if ended.stop.load(Ordering::Relaxed) => {
-            checks = Inspection::default();
+            (found.checks, found.returned) = Default::default();
             (Err(AttemptReport::new(AttemptOutcome::Canceled, CANCELED)), Vec::new())
         }
         Err((mut report, staged)) => {
@@ -98,9 +97,10 @@ pub(crate) fn examine(
         wall_ms: if exit.started_at == 0 { 0 } else { ended_at.saturating_sub(exit.started_at) },
         cpu_ms: used().map(|used| used.user_ms + used.sys_ms).sum(),
         max_rss_kb: used().map(|used| used.max_rss_kb).max().unwrap_or(0),
-        checks: checks.kept(),
+        checks: found.checks.kept(),
+        returned: found.returned,
     };
-    Verdict { attempt: ended.attempt, end, staged, moved }
+    Verdict { attempt: ended.attempt, end, staged, moved: found.moved }
 }
 
 /// A message with its first bytes.
@@ -113,25 +113,34 @@ fn cut(mut message: String) -> String {
     message
 }
 
+/// What is found of an attempt besides what it brought.
+#[derive(Default)]
+struct Found {
+    checks: Inspection,
+    /// Inputs that were changed while it ran.
+    moved: Vec<String>,
+    /// What its job returned.
+    returned: Vec<u8>,
+}
+
 /// What an attempt brought. A failure may have brought some partitions of a batch.
 fn judge(
     kept: &Kept,
     request: Result<Request, String>,
     ended: &EndedAttempt,
-    checks: &mut Inspection,
-    moved: &mut Vec<String>,
+    found: &mut Found,
     keep: impl Fn(AttemptId, &Request, &[OutputRecord]) -> Result<(), String>,
     intact: impl Fn(AttemptId) -> Result<(), String>,
 ) -> Result<Brought, (AttemptReport, Vec<PathBuf>)> {
     match checks::inspection(kept, &ended.exit) {
-        Ok(found) => *checks = found,
+        Ok(checks) => found.checks = checks,
         Err(message) => return failure(message, false).map_err(|report| (report, Vec::new())),
     }
     let job = request.as_ref().map_or("its job", |request| &request.job);
     let how = how_it_ended(&ended.exit, job);
     if !matches!(how, Ended::Before(_)) {
         if let Err(message) = intact(ended.attempt) {
-            *checks = Inspection::default();
+            found.checks = Inspection::default();
             // It would do the same again.
             return failure(message, true).map_err(|report| (report, Vec::new()));
         }
@@ -139,10 +148,13 @@ fn judge(
     match (how, request) {
         (Ended::Before(report), _) => Err((report, Vec::new())),
         (Ended::Cut(report), Ok(request)) if request.batch => {
-            match inputs_moved(ended, &request, moved).is_some() || ended.asked.is_some() {
+            match inputs_moved(ended, &request, &mut found.moved).is_some() || ended.asked.is_some() {
                 true => Err((report, Vec::new())),
                 false => match read_report(kept, &request) {
-                    Ok(said) => batch::collect(said, &request, checks, Some(report), &ended.stop),
+                    Ok(mut said) => {
+                        found.returned = std::mem::take(&mut said.returned);
+                        batch::collect(said, &request, &mut found.checks, Some(report), &ended.stop)
+                    }
                     // It was stopped, perhaps in the middle of a line, so that says nothing of another attempt.
                     Err(fault) => Err((
                         AttemptReport { message: format!("{}; {fault}", report.message), ..report },
@@ -157,11 +169,11 @@ fn judge(
             failure(message, false).map_err(|report| (report, Vec::new()))
         }
         (Ended::Exited(code), Ok(request)) => {
-            if let Some(report) = inputs_moved(ended, &request, moved) {
+            if let Some(report) = inputs_moved(ended, &request, &mut found.moved) {
                 // Nobody knows which versions of its inputs the job has read.
                 return Err((report, Vec::new()));
             }
-            let brought = by_exit_code(kept, &request, checks, code, &ended.stop);
+            let brought = by_exit_code(kept, &request, found, code, &ended.stop);
             let brought = match (&ended.asked, brought) {
                 (Some(asked), Ok(_)) => return Err((asked.report().clone(), Vec::new())),
                 (Some(asked), Err((own, _))) if !own.done.is_empty() => {
@@ -190,11 +202,11 @@ fn inputs_moved(ended: &EndedAttempt, request: &Request, moved: &mut Vec<String>
 fn by_exit_code(
     kept: &Kept,
     request: &Request,
-    checks: &mut Inspection,
+    found: &mut Found,
     code: i32,
     stop: &AtomicBool,
 ) -> Result<Brought, (AttemptReport, Vec<PathBuf>)> {
-    let report = match read_report(kept, request) {
+    let mut report = match read_report(kept, request) {
         Ok(report) => report,
         Err(fault) => {
             let message = match code {
@@ -204,6 +216,8 @@ fn by_exit_code(
             return failure(message, fault.is_permanent()).map_err(|report| (report, Vec::new()));
         }
     };
+    found.returned = std::mem::take(&mut report.returned);
+    let checks = &mut found.checks;
     if let Some(report) = missing_input(&report) {
         return Err((report, Vec::new()));
     }
@@ -404,6 +418,21 @@ mod tests {
         let attempt = AttemptId { run: databuild_core::ids::RunId(1), number: 1 };
         let ended = EndedAttempt::new(attempt, exit);
         examine(left(&fake.shared(), ended), |_, _, _| Ok(()), |_| Ok(())).end
+    }
+
+    #[test]
+    fn what_a_job_returned_is_told_whatever_came_of_it() {
+        let returns = serde_json::json!({"type": "return", "text": "24 rows"});
+        for (batch, code) in [(false, 0), (false, 3), (true, 0), (true, 3)] {
+            assert_eq!(end(batch, code, &returns).returned, b"24 rows", "{batch} {code}");
+        }
+        let canceled = ExitRecord {
+            canceled: true,
+            cancel_reason: Some(CANCELED.to_owned()),
+            ..exit(Outcome::Signal(15))
+        };
+        assert_eq!(end_of(false, canceled, format!("{returns}\n")).returned, b"");
+        assert_eq!(end(false, 0, &serde_json::json!({"type": "done"})).returned, b"");
     }
 
     #[test]

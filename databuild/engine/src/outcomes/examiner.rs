@@ -195,6 +195,7 @@ impl Examiner {
             input: Input::Sightings(seen),
             origin: Origin::default(),
             inherited: None,
+            once: None,
             answer: Box::new(move |reply| drop(tell.send(reply))),
         };
         let gone = |_| CommandError::ShuttingDown;

@@ -210,7 +210,7 @@ impl Bench {
             executor: Arc::clone(&self.starter.executor),
             observers: Arc::clone(&self.starter.observers),
         };
-        Handle { origin: Origin::default(), parts: Arc::new(parts) }
+        Handle { origin: Origin::default(), key: None, parts: Arc::new(parts) }
     }
 
     /// Scans all; returns what is missing, altered, changed, of these known before, not observed, and looked at.

@@ -1818,6 +1818,55 @@ impl Record {
             TokenRevoked::new()
         }
     }
+
+    // .databuild.v1.RequestAnswered request_answered = 92;
+
+    pub fn request_answered(&self) -> &RequestAnswered {
+        match self.event {
+            ::std::option::Option::Some(record::Event::RequestAnswered(ref v)) => v,
+            _ => <RequestAnswered as ::protobuf::Message>::default_instance(),
+        }
+    }
+
+    pub fn clear_request_answered(&mut self) {
+        self.event = ::std::option::Option::None;
+    }
+
+    pub fn has_request_answered(&self) -> bool {
+        match self.event {
+            ::std::option::Option::Some(record::Event::RequestAnswered(..)) => true,
+            _ => false,
+        }
+    }
+
+    // Param is passed by value, moved
+    pub fn set_request_answered(&mut self, v: RequestAnswered) {
+        self.event = ::std::option::Option::Some(record::Event::RequestAnswered(v))
+    }
+
+    // Mutable pointer to the field.
+    pub fn mut_request_answered(&mut self) -> &mut RequestAnswered {
+        if let ::std::option::Option::Some(record::Event::RequestAnswered(_)) = self.event {
+        } else {
+            self.event = ::std::option::Option::Some(record::Event::RequestAnswered(RequestAnswered::new()));
+        }
+        match self.event {
+            ::std::option::Option::Some(record::Event::RequestAnswered(ref mut v)) => v,
+            _ => panic!(),
+        }
+    }
+
+    // Take field
+    pub fn take_request_answered(&mut self) -> RequestAnswered {
+        if self.has_request_answered() {
+            match self.event.take() {
+                ::std::option::Option::Some(record::Event::RequestAnswered(v)) => v,
+                _ => panic!(),
+            }
+        } else {
+            RequestAnswered::new()
+        }
+    }
 }
 
 impl ::protobuf::Message for Record {
@@ -1949,6 +1998,9 @@ impl ::protobuf::Message for Record {
                 },
                 730 => {
                     self.event = ::std::option::Option::Some(record::Event::TokenRevoked(is.read_message()?));
+                },
+                738 => {
+                    self.event = ::std::option::Option::Some(record::Event::RequestAnswered(is.read_message()?));
                 },
                 tag => {
                     ::protobuf::rt::read_unknown_or_skip_group(tag, is, self.special_fields.mut_unknown_fields())?;
@@ -2122,6 +2174,10 @@ impl ::protobuf::Message for Record {
                     let len = v.compute_size();
                     my_size += 2 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
                 },
+                &record::Event::RequestAnswered(ref v) => {
+                    let len = v.compute_size();
+                    my_size += 2 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
+                },
             };
         }
         my_size += ::protobuf::rt::unknown_fields_size(self.special_fields.unknown_fields());
@@ -2252,6 +2308,9 @@ impl ::protobuf::Message for Record {
                 &record::Event::TokenRevoked(ref v) => {
                     ::protobuf::rt::write_message_field_with_cached_size(91, v, os)?;
                 },
+                &record::Event::RequestAnswered(ref v) => {
+                    ::protobuf::rt::write_message_field_with_cached_size(92, v, os)?;
+                },
             };
         }
         os.write_unknown_fields(self.special_fields.unknown_fields())?;
@@ -2275,6 +2334,7 @@ impl ::protobuf::Message for Record {
         self.at_ns = 0;
         self.actor.clear();
         self.cause.clear();
+        self.event = ::std::option::Option::None;
         self.event = ::std::option::Option::None;
         self.event = ::std::option::Option::None;
         self.event = ::std::option::Option::None;
@@ -2405,6 +2465,8 @@ pub mod record {
         TokenCreated(super::TokenCreated),
         // @@protoc_insertion_point(oneof_field:databuild.v1.Record.token_revoked)
         TokenRevoked(super::TokenRevoked),
+        // @@protoc_insertion_point(oneof_field:databuild.v1.Record.request_answered)
+        RequestAnswered(super::RequestAnswered),
     }
 
     impl ::protobuf::Oneof for Event {
@@ -5147,6 +5209,8 @@ pub struct AttemptEnded {
     pub done: u64,
     // @@protoc_insertion_point(field:databuild.v1.AttemptEnded.missing)
     pub missing: ::std::vec::Vec<::std::string::String>,
+    // @@protoc_insertion_point(field:databuild.v1.AttemptEnded.returned)
+    pub returned: ::std::vec::Vec<u8>,
     // special fields
     // @@protoc_insertion_point(special_field:databuild.v1.AttemptEnded.special_fields)
     pub special_fields: ::protobuf::SpecialFields,
@@ -5207,6 +5271,9 @@ impl ::protobuf::Message for AttemptEnded {
                 402 => {
                     self.missing.push(is.read_string()?);
                 },
+                410 => {
+                    self.returned = is.read_bytes()?;
+                },
                 tag => {
                     ::protobuf::rt::read_unknown_or_skip_group(tag, is, self.special_fields.mut_unknown_fields())?;
                 },
@@ -5253,6 +5320,9 @@ impl ::protobuf::Message for AttemptEnded {
         for value in &self.missing {
             my_size += ::protobuf::rt::string_size(50, &value);
         };
+        if !self.returned.is_empty() {
+            my_size += ::protobuf::rt::bytes_size(51, &self.returned);
+        }
         my_size += ::protobuf::rt::unknown_fields_size(self.special_fields.unknown_fields());
         self.special_fields.cached_size().set(my_size as u32);
         my_size
@@ -5292,6 +5362,9 @@ impl ::protobuf::Message for AttemptEnded {
         for v in &self.missing {
             os.write_string(50, &v)?;
         };
+        if !self.returned.is_empty() {
+            os.write_bytes(51, &self.returned)?;
+        }
         os.write_unknown_fields(self.special_fields.unknown_fields())?;
         ::std::result::Result::Ok(())
     }
@@ -5320,6 +5393,7 @@ impl ::protobuf::Message for AttemptEnded {
         self.retry_at.clear();
         self.done = 0;
         self.missing.clear();
+        self.returned.clear();
         self.special_fields.clear();
     }
 
@@ -5336,6 +5410,7 @@ impl ::protobuf::Message for AttemptEnded {
             retry_at: ::protobuf::MessageField::none(),
             done: 0,
             missing: ::std::vec::Vec::new(),
+            returned: ::std::vec::Vec::new(),
             special_fields: ::protobuf::SpecialFields::new(),
         };
         &instance
@@ -9759,6 +9834,252 @@ impl ::protobuf::Message for TokenRevoked {
     fn default_instance() -> &'static TokenRevoked {
         static instance: TokenRevoked = TokenRevoked {
             name: ::std::string::String::new(),
+            special_fields: ::protobuf::SpecialFields::new(),
+        };
+        &instance
+    }
+}
+
+// @@protoc_insertion_point(message:databuild.v1.RequestAnswered)
+#[derive(PartialEq,Clone,Default,Debug)]
+pub struct RequestAnswered {
+    // message fields
+    // @@protoc_insertion_point(field:databuild.v1.RequestAnswered.request_key)
+    pub request_key: ::std::string::String,
+    // @@protoc_insertion_point(field:databuild.v1.RequestAnswered.request_digest)
+    pub request_digest: ::std::string::String,
+    // @@protoc_insertion_point(field:databuild.v1.RequestAnswered.answer)
+    pub answer: ::protobuf::MessageField<KeptAnswer>,
+    // special fields
+    // @@protoc_insertion_point(special_field:databuild.v1.RequestAnswered.special_fields)
+    pub special_fields: ::protobuf::SpecialFields,
+}
+
+impl<'a> ::std::default::Default for &'a RequestAnswered {
+    fn default() -> &'a RequestAnswered {
+        <RequestAnswered as ::protobuf::Message>::default_instance()
+    }
+}
+
+impl RequestAnswered {
+    pub fn new() -> RequestAnswered {
+        ::std::default::Default::default()
+    }
+}
+
+impl ::protobuf::Message for RequestAnswered {
+    const NAME: &'static str = "RequestAnswered";
+
+    fn is_initialized(&self) -> bool {
+        true
+    }
+
+    fn merge_from(&mut self, is: &mut ::protobuf::CodedInputStream<'_>) -> ::protobuf::Result<()> {
+        while let Some(tag) = is.read_raw_tag_or_eof()? {
+            match tag {
+                10 => {
+                    self.request_key = is.read_string()?;
+                },
+                18 => {
+                    self.request_digest = is.read_string()?;
+                },
+                26 => {
+                    ::protobuf::rt::read_singular_message_into_field(is, &mut self.answer)?;
+                },
+                tag => {
+                    ::protobuf::rt::read_unknown_or_skip_group(tag, is, self.special_fields.mut_unknown_fields())?;
+                },
+            };
+        }
+        ::std::result::Result::Ok(())
+    }
+
+    // Compute sizes of nested messages
+    #[allow(unused_variables)]
+    fn compute_size(&self) -> u64 {
+        let mut my_size = 0;
+        if !self.request_key.is_empty() {
+            my_size += ::protobuf::rt::string_size(1, &self.request_key);
+        }
+        if !self.request_digest.is_empty() {
+            my_size += ::protobuf::rt::string_size(2, &self.request_digest);
+        }
+        if let Some(v) = self.answer.as_ref() {
+            let len = v.compute_size();
+            my_size += 1 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
+        }
+        my_size += ::protobuf::rt::unknown_fields_size(self.special_fields.unknown_fields());
+        self.special_fields.cached_size().set(my_size as u32);
+        my_size
+    }
+
+    fn write_to_with_cached_sizes(&self, os: &mut ::protobuf::CodedOutputStream<'_>) -> ::protobuf::Result<()> {
+        if !self.request_key.is_empty() {
+            os.write_string(1, &self.request_key)?;
+        }
+        if !self.request_digest.is_empty() {
+            os.write_string(2, &self.request_digest)?;
+        }
+        if let Some(v) = self.answer.as_ref() {
+            ::protobuf::rt::write_message_field_with_cached_size(3, v, os)?;
+        }
+        os.write_unknown_fields(self.special_fields.unknown_fields())?;
+        ::std::result::Result::Ok(())
+    }
+
+    fn special_fields(&self) -> &::protobuf::SpecialFields {
+        &self.special_fields
+    }
+
+    fn mut_special_fields(&mut self) -> &mut ::protobuf::SpecialFields {
+        &mut self.special_fields
+    }
+
+    fn new() -> RequestAnswered {
+        RequestAnswered::new()
+    }
+
+    fn clear(&mut self) {
+        self.request_key.clear();
+        self.request_digest.clear();
+        self.answer.clear();
+        self.special_fields.clear();
+    }
+
+    fn default_instance() -> &'static RequestAnswered {
+        static instance: RequestAnswered = RequestAnswered {
+            request_key: ::std::string::String::new(),
+            request_digest: ::std::string::String::new(),
+            answer: ::protobuf::MessageField::none(),
+            special_fields: ::protobuf::SpecialFields::new(),
+        };
+        &instance
+    }
+}
+
+// @@protoc_insertion_point(message:databuild.v1.KeptAnswer)
+#[derive(PartialEq,Clone,Default,Debug)]
+pub struct KeptAnswer {
+    // message fields
+    // @@protoc_insertion_point(field:databuild.v1.KeptAnswer.status)
+    pub status: u32,
+    // @@protoc_insertion_point(field:databuild.v1.KeptAnswer.content_type)
+    pub content_type: ::std::string::String,
+    // @@protoc_insertion_point(field:databuild.v1.KeptAnswer.location)
+    pub location: ::std::string::String,
+    // @@protoc_insertion_point(field:databuild.v1.KeptAnswer.body)
+    pub body: ::std::string::String,
+    // special fields
+    // @@protoc_insertion_point(special_field:databuild.v1.KeptAnswer.special_fields)
+    pub special_fields: ::protobuf::SpecialFields,
+}
+
+impl<'a> ::std::default::Default for &'a KeptAnswer {
+    fn default() -> &'a KeptAnswer {
+        <KeptAnswer as ::protobuf::Message>::default_instance()
+    }
+}
+
+impl KeptAnswer {
+    pub fn new() -> KeptAnswer {
+        ::std::default::Default::default()
+    }
+}
+
+impl ::protobuf::Message for KeptAnswer {
+    const NAME: &'static str = "KeptAnswer";
+
+    fn is_initialized(&self) -> bool {
+        true
+    }
+
+    fn merge_from(&mut self, is: &mut ::protobuf::CodedInputStream<'_>) -> ::protobuf::Result<()> {
+        while let Some(tag) = is.read_raw_tag_or_eof()? {
+            match tag {
+                8 => {
+                    self.status = is.read_uint32()?;
+                },
+                18 => {
+                    self.content_type = is.read_string()?;
+                },
+                26 => {
+                    self.location = is.read_string()?;
+                },
+                34 => {
+                    self.body = is.read_string()?;
+                },
+                tag => {
+                    ::protobuf::rt::read_unknown_or_skip_group(tag, is, self.special_fields.mut_unknown_fields())?;
+                },
+            };
+        }
+        ::std::result::Result::Ok(())
+    }
+
+    // Compute sizes of nested messages
+    #[allow(unused_variables)]
+    fn compute_size(&self) -> u64 {
+        let mut my_size = 0;
+        if self.status != 0 {
+            my_size += ::protobuf::rt::uint32_size(1, self.status);
+        }
+        if !self.content_type.is_empty() {
+            my_size += ::protobuf::rt::string_size(2, &self.content_type);
+        }
+        if !self.location.is_empty() {
+            my_size += ::protobuf::rt::string_size(3, &self.location);
+        }
+        if !self.body.is_empty() {
+            my_size += ::protobuf::rt::string_size(4, &self.body);
+        }
+        my_size += ::protobuf::rt::unknown_fields_size(self.special_fields.unknown_fields());
+        self.special_fields.cached_size().set(my_size as u32);
+        my_size
+    }
+
+    fn write_to_with_cached_sizes(&self, os: &mut ::protobuf::CodedOutputStream<'_>) -> ::protobuf::Result<()> {
+        if self.status != 0 {
+            os.write_uint32(1, self.status)?;
+        }
+        if !self.content_type.is_empty() {
+            os.write_string(2, &self.content_type)?;
+        }
+        if !self.location.is_empty() {
+            os.write_string(3, &self.location)?;
+        }
+        if !self.body.is_empty() {
+            os.write_string(4, &self.body)?;
+        }
+        os.write_unknown_fields(self.special_fields.unknown_fields())?;
+        ::std::result::Result::Ok(())
+    }
+
+    fn special_fields(&self) -> &::protobuf::SpecialFields {
+        &self.special_fields
+    }
+
+    fn mut_special_fields(&mut self) -> &mut ::protobuf::SpecialFields {
+        &mut self.special_fields
+    }
+
+    fn new() -> KeptAnswer {
+        KeptAnswer::new()
+    }
+
+    fn clear(&mut self) {
+        self.status = 0;
+        self.content_type.clear();
+        self.location.clear();
+        self.body.clear();
+        self.special_fields.clear();
+    }
+
+    fn default_instance() -> &'static KeptAnswer {
+        static instance: KeptAnswer = KeptAnswer {
+            status: 0,
+            content_type: ::std::string::String::new(),
+            location: ::std::string::String::new(),
+            body: ::std::string::String::new(),
             special_fields: ::protobuf::SpecialFields::new(),
         };
         &instance

@@ -5,17 +5,16 @@ use super::Answer;
 use crate::api::{KeepContents, KeptContents, MissingContents};
 use crate::app::contents;
 use crate::state::App;
-use axum::extract::DefaultBodyLimit;
 use axum::Json;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 /// Some thousand pieces of source manifests, or digests of them.
-const LIMIT: usize = 16 << 20;
+pub(crate) const LIMIT: usize = 16 << 20;
 
 /// The routes of this noun.
 pub(crate) fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(keep)).routes(routes!(missing)).layer(DefaultBodyLimit::max(LIMIT))
+    OpenApiRouter::new().routes(routes!(keep)).routes(routes!(missing))
 }
 
 /// Which of some contents the server does not have.

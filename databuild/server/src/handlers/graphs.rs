@@ -9,7 +9,7 @@ use crate::api::{
 };
 use crate::app::{drawing, graphs};
 use crate::state::App;
-use axum::extract::{DefaultBodyLimit, Path};
+use axum::extract::Path;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use axum::Json;
@@ -18,13 +18,13 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 /// A graph of some ten thousand jobs.
-const LIMIT: usize = 64 << 20;
+pub(crate) const LIMIT: usize = 64 << 20;
 
 /// The routes of this noun.
 pub(crate) fn routes() -> OpenApiRouter<App> {
-    let files = OpenApiRouter::new().routes(routes!(register)).routes(routes!(impact));
     OpenApiRouter::new()
-        .merge(files.layer(DefaultBodyLimit::max(LIMIT)))
+        .routes(routes!(register))
+        .routes(routes!(impact))
         .routes(routes!(list))
         .routes(routes!(diff))
         .routes(routes!(one))

@@ -5,21 +5,17 @@ use super::Answer;
 use crate::api::{KeyRow, KeySpaceRow, KeysQuery, KeysReply, KeysRequest, ListQuery, Page};
 use crate::app::keys;
 use crate::state::App;
-use axum::extract::{DefaultBodyLimit, Path};
+use axum::extract::Path;
 use axum::Json;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 /// A million keys.
-const LIMIT: usize = 64 << 20;
+pub(crate) const LIMIT: usize = 64 << 20;
 
 /// The routes of this noun.
 pub(crate) fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new()
-        .routes(routes!(spaces))
-        .routes(routes!(list, add))
-        .routes(routes!(retire))
-        .layer(DefaultBodyLimit::max(LIMIT))
+    OpenApiRouter::new().routes(routes!(spaces)).routes(routes!(list, add)).routes(routes!(retire))
 }
 
 /// Dynamic key spaces.

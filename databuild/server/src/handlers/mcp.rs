@@ -19,7 +19,7 @@ pub(crate) fn root_routes() -> OpenApiRouter<App> {
 /// [Streamable HTTP](https://modelcontextprotocol.io), without sessions, in all revisions from 2024-11-05 to 2026-07-28, answered in
 /// JSON. The tools are those of [`databuild mcp`](cli.md#mcp). `X-Databuild-Allow: read`, `want` or `operate` says what the
 /// assistant may do. With a token that was created, that is at most what its scopes include, and all of it without the header;
-/// with the owner's, it may read unless the header says more. A token for some datasets is refused. Errors of tools are results with `isError` that have the body of errors, such
+/// with the owner's, it may read unless the header says more. With a token for some datasets it sees what is of those. Errors of tools are results with `isError` that have the body of errors, such
 /// as `not_permitted`; those of the protocol are as it says.
 #[utoipa::path(
     post,

@@ -31,7 +31,7 @@ pub(crate) fn seed_routes() -> Router<App> {
     params(DatasetsQuery),
     responses(
         (status = 200, body = Page<DatasetSummary>),
-        (status = "default", description = "LIST bad_state no_graph"),
+        (status = "default", description = "LIST bad_sort bad_state no_graph"),
     )
 )]
 async fn datasets(app: App, Query(query): Query<DatasetsQuery>) -> Answer<Page<DatasetSummary>> {
@@ -51,7 +51,7 @@ async fn datasets(app: App, Query(query): Query<DatasetsQuery>) -> Answer<Page<D
     params(PartitionsQuery),
     responses(
         (status = 200, body = Page<PartitionRow>),
-        (status = "default", description = "LIST REFERENCE bad_state no_graph"),
+        (status = "default", description = "LIST REFERENCE bad_sort bad_state no_graph"),
     )
 )]
 async fn list(app: App, Query(query): Query<PartitionsQuery>) -> Answer<Page<PartitionRow>> {

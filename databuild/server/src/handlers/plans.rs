@@ -4,7 +4,7 @@ use super::super::error::ApiError;
 use super::super::extract::Query;
 use super::super::keyed::Keyed;
 use super::{created, wants, Answer};
-use crate::api::{ApplyPlan, ListQuery, Page, PlanRequest, PlanSummary, PlanView, WantDetail};
+use crate::api::{ApplyPlan, Page, PlanRequest, PlanSummary, PlanView, PlansQuery, WantDetail};
 use crate::app::plans;
 use crate::state::App;
 use axum::extract::Path;
@@ -32,7 +32,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
     responses(
         (status = 201, description = "The plan that is kept.", body = PlanView),
         (status = 200, description = "The plan, if it is not kept, or was made by an earlier request with the same key.", body = PlanView),
-        (status = "default", description = "REFERENCE no_graph no_targets bad_refresh bad_time bad_expiry plan_not_found not_observed idempotency_key_reused WRITE"),
+        (status = "default", description = "REFERENCE no_graph no_targets bad_refresh bad_time bad_expiry plan_not_found not_observed WRITE"),
     )
 )]
 async fn create(app: App, Keyed { key, body }: Keyed<PlanRequest>) -> Result<Response, ApiError> {
@@ -51,13 +51,13 @@ async fn create(app: App, Keyed { key, body }: Keyed<PlanRequest>) -> Result<Res
     path = "/plans",
     tag = "Plans",
     operation_id = "plans_list",
-    params(ListQuery),
+    params(PlansQuery),
     responses(
         (status = 200, body = Page<PlanSummary>),
-        (status = "default", description = "LIST"),
+        (status = "default", description = "LIST bad_sort"),
     )
 )]
-async fn list(app: App, Query(query): Query<ListQuery>) -> Answer<Page<PlanSummary>> {
+async fn list(app: App, Query(query): Query<PlansQuery>) -> Answer<Page<PlanSummary>> {
     Ok(Json(plans::list(&app, &query)?))
 }
 
@@ -90,7 +90,7 @@ async fn one(app: App, Path(id): Path<String>) -> Answer<PlanView> {
     responses(
         (status = 201, description = "The want.", body = WantDetail),
         (status = 200, description = "The want that an earlier request with the same key made.", body = WantDetail),
-        (status = "default", description = "plan_not_found plan_expired plan_outdated bad_class no_graph not_observed idempotency_key_reused WRITE"),
+        (status = "default", description = "plan_not_found plan_expired plan_outdated bad_class no_graph not_observed WRITE"),
     )
 )]
 async fn apply(

@@ -6,12 +6,13 @@ use super::Answer;
 use crate::api::{
     DiskReport, GcReply, GcRequest, ServerStatus, SettingList, ShutdownRequest, SlotsRequest, Stats,
 };
-use crate::app::{disk, garbage, server};
+use crate::app::{disk, garbage, server, AppError};
 use crate::state::App;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::get;
 use axum::{Json, Router};
+use databuild_core::decide::{Input, Reply};
 use std::sync::atomic::Ordering;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -185,6 +186,14 @@ async fn set_slots(app: App, Body(body): Body<SlotsRequest>) -> Result<StatusCod
     )
 )]
 async fn shutdown(app: App, Body(body): Body<ShutdownRequest>) -> Result<StatusCode, ApiError> {
+    let engine = &app.backend.engine;
+    // First, so that the server after this one does not go as well.
+    if engine.key().is_some() {
+        let done = engine.submit_once(Input::Tick, |_, _| None).await.map_err(AppError::from)?;
+        if let Reply::Repeated(_) = done {
+            return Ok(StatusCode::ACCEPTED);
+        }
+    }
     match app.stop(body.stop_jobs) {
         true => Ok(StatusCode::ACCEPTED),
         false => Err(ApiError::new("shutting_down", "the server is shutting down")),
@@ -214,7 +223,6 @@ async fn collect_garbage(app: App, Body(body): Body<GcRequest>) -> Answer<GcRepl
 #[cfg(test)]
 mod tests {
     use super::*;
-    use databuild_core::decide::Input;
 
     /// Its executor hides.
     #[tokio::test]

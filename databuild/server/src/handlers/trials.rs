@@ -30,7 +30,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
     responses(
         (status = 201, description = "The trial.", body = TrialDetail),
         (status = 200, description = "The trial that an earlier request with the same key made.", body = TrialDetail),
-        (status = "default", description = "REFERENCE JOB no_graph bad_sample bad_folder not_of_job nothing_to_compare nothing_to_repeat not_repeatable old_code_gone run_not_found run_archived trial_not_found idempotency_key_reused WRITE"),
+        (status = "default", description = "REFERENCE JOB no_graph bad_sample bad_folder not_of_job nothing_to_compare nothing_to_repeat not_repeatable old_code_gone run_not_found run_archived trial_not_found WRITE"),
     )
 )]
 async fn create(app: App, Keyed { key, body }: Keyed<CreateTrial>) -> Result<Response, ApiError> {

@@ -2,7 +2,7 @@
 
 use super::super::error::ApiError;
 use super::super::extract::{Body, Query};
-use super::super::keyed::Keyed;
+use super::super::keyed::{Kept, Keyed};
 use super::Answer;
 use crate::api::{
     Canceled, CreateWant, CreateWants, CreatedWants, InvokeJob, Page, PrioritizeWant, ProgressAnswer,
@@ -12,9 +12,9 @@ use crate::app::{want_history, wants};
 use crate::engine::Created;
 use crate::state::App;
 use axum::extract::Path;
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
-use axum::{Json, Router};
+use axum::{Extension, Json, Router};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -48,7 +48,7 @@ pub(crate) fn seed_routes() -> Router<App> {
     responses(
         (status = 201, description = "The want.", body = WantDetail),
         (status = 200, description = "The want that an earlier request with the same key made.", body = WantDetail),
-        (status = "default", description = "REFERENCE no_graph no_targets bad_class bad_refresh bad_time graph_changed not_observed idempotency_key_reused WRITE"),
+        (status = "default", description = "REFERENCE no_graph no_targets bad_class bad_refresh bad_time graph_changed not_observed WRITE"),
     )
 )]
 async fn create(app: App, Keyed { key, body }: Keyed<CreateWant>) -> Result<Response, ApiError> {
@@ -67,22 +67,24 @@ async fn create(app: App, Keyed { key, body }: Keyed<CreateWant>) -> Result<Resp
     request_body = CreateWants,
     responses(
         (status = 200, body = CreatedWants),
-        (status = "default", description = "bad_class bad_refresh bad_time idempotency_key_reused"),
+        (status = "default", description = "bad_class bad_refresh bad_time"),
     )
 )]
-async fn create_all(app: App, Keyed { key, body }: Keyed<CreateWants>) -> Answer<CreatedWants> {
+async fn create_all(app: App, Keyed { key, body }: Keyed<CreateWants>) -> Result<Response, ApiError> {
     let of = |result| match result {
         Ok(want) => WantOrError { want: Some(want), error: None },
         Err(error) => WantOrError { want: None, error: Some(ApiError::from(error).body) },
     };
     let data: Vec<WantOrError> = wants::create_all(&app, body, key).await?.into_iter().map(of).collect();
     let made = || data.iter().filter_map(|one| one.want.as_ref());
-    Ok(Json(CreatedWants {
+    let answer = CreatedWants {
         made: made().count(),
         ready: made().filter_map(|want| want.progress.as_ref()).map(|progress| progress.ready).sum(),
         seq: app.backend.engine.snapshot().state.seq().0,
         data,
-    }))
+    };
+    // Who sends it again gets those that were not made the first time.
+    Ok((Extension(Kept::Nothing), Json(answer)).into_response())
 }
 
 /// Has a job make partitions, whatever their state.
@@ -97,7 +99,7 @@ async fn create_all(app: App, Keyed { key, body }: Keyed<CreateWants>) -> Answer
     responses(
         (status = 201, description = "The want.", body = WantDetail),
         (status = 200, description = "The want that an earlier request with the same key made.", body = WantDetail),
-        (status = "default", description = "REFERENCE JOB no_graph no_targets bad_class bad_time unknown_param bad_param not_of_job graph_changed not_observed idempotency_key_reused WRITE"),
+        (status = "default", description = "REFERENCE JOB no_graph no_targets bad_class bad_time unknown_param bad_param not_of_job graph_changed not_observed WRITE"),
     )
 )]
 async fn invoke(app: App, Keyed { key, body }: Keyed<InvokeJob>) -> Result<Response, ApiError> {
@@ -121,7 +123,7 @@ pub(super) fn created(want: Created<WantDetail>) -> Response {
     params(WantsQuery),
     responses(
         (status = 200, body = Page<WantRow>),
-        (status = "default", description = "LIST bad_state"),
+        (status = "default", description = "LIST bad_state bad_sort"),
     )
 )]
 async fn list(app: App, Query(query): Query<WantsQuery>) -> Answer<Page<WantRow>> {

@@ -14,6 +14,7 @@ use crate::error::ApiError;
 use crate::executor::Stream;
 use crate::logs::{self, Printed};
 use crate::state::App;
+use databuild_core::event::RequestKey;
 use serde::de::DeserializeOwned;
 use serde_json::{json, Value};
 use std::time::Duration;
@@ -63,7 +64,7 @@ async fn list_partitions(app: &App, args: PartitionsArgs) -> Result<Value, ApiEr
     let PartitionsArgs { reference, state, cursor } = args;
     let ask = |limit| {
         let (reference, state, cursor) = (Some(reference.clone()), state.clone(), cursor.clone());
-        partitions::list(app, PartitionsQuery { reference, state, limit: Some(limit), cursor })
+        partitions::list(app, PartitionsQuery { reference, state, limit: Some(limit), cursor, sort: None })
     };
     Ok(page(ask).await?)
 }
@@ -78,6 +79,11 @@ async fn explain(app: &App, WhyArgs { of }: WhyArgs) -> Result<Value, ApiError> 
     })
 }
 
+/// The name of the message, which calls one tool.
+fn key(app: &App) -> Option<RequestKey> {
+    app.backend.engine.key().cloned()
+}
+
 /// A plan is kept for who may apply it. For others nothing is recorded.
 async fn plan(app: &App, rights: Rights, args: PlanArgs) -> Result<Value, ApiError> {
     let PlanArgs { targets, refresh, as_of, id } = args;
@@ -86,12 +92,12 @@ async fn plan(app: &App, rights: Rights, args: PlanArgs) -> Result<Value, ApiErr
     }
     let save = Some(rights >= Rights::Want);
     let request = PlanRequest { targets, refresh, as_of, expires_seconds: None, save };
-    Ok(document(&plans::create(app, request, None).await?.made))
+    Ok(document(&plans::create(app, request, key(app)).await?.made))
 }
 
 async fn apply(app: &App, ApplyArgs { plan, class, comment }: ApplyArgs) -> Result<Value, ApiError> {
     let body = ApplyPlan { class, comment: comment.unwrap_or_default(), ..ApplyPlan::default() };
-    Ok(document(&plans::apply(app, plans::parse(&plan)?, body, None).await?.made))
+    Ok(document(&plans::apply(app, plans::parse(&plan)?, body, key(app)).await?.made))
 }
 
 async fn list_wants(app: &App, args: WantsArgs) -> Result<Value, ApiError> {
@@ -101,7 +107,7 @@ async fn list_wants(app: &App, args: WantsArgs) -> Result<Value, ApiError> {
     }
     let ask = |limit| {
         let (state, cursor) = (state.clone(), cursor.clone());
-        wants::list(app, WantsQuery { state, source: None, limit: Some(limit), cursor })
+        wants::list(app, WantsQuery { state, limit: Some(limit), cursor, ..WantsQuery::default() })
     };
     Ok(page(ask).await?)
 }
@@ -113,7 +119,10 @@ async fn list_runs(app: &App, args: RunsArgs) -> Result<Value, ApiError> {
     }
     let ask = |limit| {
         let (job, state, partition) = (job.clone(), state.clone(), partition.clone());
-        runs::list(app, RunsQuery { job, state, partition, limit: Some(limit), cursor: cursor.clone() })
+        runs::list(
+            app,
+            RunsQuery { job, state, partition, limit: Some(limit), cursor: cursor.clone(), sort: None },
+        )
     };
     Ok(page(ask).await?)
 }

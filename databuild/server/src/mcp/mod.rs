@@ -17,13 +17,16 @@ mod tools;
 use super::asker::Asker;
 use super::error::ApiError;
 use super::state::App;
+use super::veiled;
 use crate::api::ALLOW_HEADER;
+use crate::app::subjects::{check, Subject};
 use axum::body::{Body, Bytes, HttpBody as _};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Request};
 use axum::response::Response;
 use databuild_core::event::{Cause, Origin, Scope};
+use databuild_core::ids::{PlanId, RunId, TrialId, WantId};
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, Implementation, ListToolsResult,
     PaginatedRequestParams, ServerCapabilities, ServerConfig, Tool,
@@ -97,6 +100,34 @@ fn on_behalf_of_assistant(mut app: App, origin: Option<&Origin>) -> App {
     app
 }
 
+/// What the arguments of a tool name.
+fn subjects(args: &Value) -> Vec<Subject> {
+    let of_id = |id: String| match id.chars().next() {
+        _ if id.contains(['/', '=']) => Subject::Reference(id),
+        Some('w') if id.parse::<WantId>().is_ok() => Subject::Want(id),
+        Some('r') if id.parse::<RunId>().is_ok() => Subject::Run(id),
+        Some('p') if id.parse::<PlanId>().is_ok() => Subject::Plan(id),
+        Some('t') if id.parse::<TrialId>().is_ok() => Subject::Trial(id),
+        _ => Subject::Reference(id),
+    };
+    let mut found = Vec::new();
+    for (name, value) in args.as_object().into_iter().flatten() {
+        let texts = value
+            .as_str()
+            .into_iter()
+            .chain(value.as_array().into_iter().flatten().filter_map(Value::as_str));
+        found.extend(texts.map(str::to_owned).filter_map(|text| match name.as_str() {
+            "id" | "of" => Some(of_id(text)),
+            "ref" | "partition" | "targets" => Some(Subject::Reference(text)),
+            "job" => Some(Subject::Job(text)),
+            "run" => Some(Subject::Run(text)),
+            "plan" => Some(Subject::Plan(text)),
+            _ => None,
+        }));
+    }
+    found
+}
+
 /// One request of an assistant.
 struct Assistant {
     app: App,
@@ -104,6 +135,19 @@ struct Assistant {
 }
 
 impl Assistant {
+    /// What a tool says, of what whoever asks may see.
+    async fn answered(&self, name: &str, args: Value) -> Result<Value, ApiError> {
+        let audience = &self.app.backend.audience;
+        if !audience.sees_all() && name == "diff" {
+            let message =
+                "the token is for some datasets, and a difference between graphs is about all of them";
+            return Err(ApiError::new("outside_of_token", message));
+        }
+        check(&self.app, subjects(&args)).await?;
+        let said = call::call(&self.app, self.rights, name, args).await?;
+        Ok(veiled::value(&self.app, said).await?)
+    }
+
     /// What a tool answers; what is wrong is for the assistant to read, not for the protocol.
     async fn called(&self, request: CallToolRequestParams) -> CallToolResult {
         let result = match Entry::called(&request.name) {
@@ -118,7 +162,7 @@ impl Assistant {
             )),
             _ => {
                 let args = Value::Object(request.arguments.unwrap_or_default());
-                call::call(&self.app, self.rights, &request.name, args).await
+                self.answered(&request.name, args).await
             }
         };
         match result {

@@ -136,6 +136,7 @@ async fn of_reference(app: App, viewer: Viewer, Query(query): Query<ReferenceQue
         state: Some(query.state).filter(|state| !state.is_empty()),
         limit: None,
         cursor: query.cursor,
+        sort: None,
     };
     let rows = partitions::list(&app, query.clone()).await?;
     let states: Vec<&str> = PartitionState::ALL.iter().map(|state| state.word()).collect();

@@ -27,7 +27,7 @@ struct ListQuery {
 }
 
 async fn list(app: App, viewer: Viewer, Query(query): Query<ListQuery>) -> Answer {
-    let kept = plans::list(&app, &api::ListQuery { limit: Some(MAX_ROWS), cursor: None })?;
+    let kept = plans::list(&app, &api::PlansQuery { limit: Some(MAX_ROWS), ..Default::default() })?;
     Ok(viewer.shown(&pages::plans::page(&kept.data, &query.targets, &viewer.site.csrf, viewer.now)))
 }
 

@@ -42,6 +42,7 @@ async fn list(app: App, viewer: Viewer, Query(query): Query<ListQuery>) -> Answe
         partition: some(query.partition),
         limit: query.limit,
         cursor: query.cursor,
+        sort: None,
     };
     let rows = runs::list(&app, query.clone()).await?;
     let states: Vec<&str> = RunState::ALL.iter().map(|state| state.word()).collect();

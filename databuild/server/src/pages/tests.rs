@@ -4,6 +4,7 @@ use super::super::fuzz::{app_with, app_with_graph};
 use super::super::sessions::Link;
 use super::super::{router, App, Encrypted, Guard};
 use crate::app::tokens;
+use databuild_core::decide::queue::{self, Counted};
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::Ordering;
@@ -55,6 +56,15 @@ impl Bench {
         let link = Link { person: person.to_owned(), token: None };
         let code = self.app.guard.sessions.link(link, crate::os::now()).unwrap();
         self.cookie_of(&format!("/sign-in?code={code}"))
+    }
+
+    /// The cookie of a browser that was signed in by a token.
+    fn signed_in_by(&self, token: &str) -> String {
+        let bearer = format!("Authorization: Bearer {token}\r\n");
+        let link = self.ask("POST", "/api/v1/sign-in-links", &bearer, "");
+        assert_eq!(link.status, 201, "{}", link.body);
+        let link: serde_json::Value = serde_json::from_str(&link.body).unwrap();
+        self.cookie_of(link["path"].as_str().unwrap())
     }
 
     /// The cookie that the link at this path is good for.
@@ -285,15 +295,34 @@ fn who_is_not_signed_in_learns_how_and_sees_nothing() {
 }
 
 #[test]
+fn who_signs_in_by_a_token_for_some_datasets_sees_these_alone() {
+    let bench = Bench::new();
+    let body = serde_json::json!({"name": "some", "scopes": ["admin"], "datasets": ["daily"]});
+    let made = tokens::create(&bench.app, serde_json::from_value(body).unwrap());
+    let token = bench.runtime.block_on(made).unwrap().token.unwrap();
+    let viewer = Bench { cookie: bench.signed_in_by(&token), ..bench };
+    for target in PAGES.iter().map(|(target, _)| *target).chain(["/live?follow=true"]) {
+        let page = viewer.get(target);
+        assert!(page.status == 403 && page.body.contains("outside_of_token"), "{target}: {}", page.body);
+        assert!(
+            !page.body.contains("city=oslo") && !page.body.contains("//:open"),
+            "{target}: {}",
+            page.body
+        );
+    }
+    let listed = viewer.get("/api/v1/datasets").body;
+    assert!(listed.contains("\"daily\"") && !listed.contains("customer"), "{listed}");
+    assert_eq!(viewer.get("/api/v1/datasets/customer").status, 422);
+    assert!(viewer.get("/api/v1/compare?a=r1").body.contains("outside_of_token"));
+}
+
+#[test]
 fn who_signs_in_by_a_token_may_do_what_it_may_as_long_as_it_is_good() {
     let bench = Bench::new();
     let body = serde_json::json!({"name": "viewer", "scopes": ["read"]});
     let made = tokens::create(&bench.app, serde_json::from_value(body).unwrap());
-    let token = bench.runtime.block_on(made).unwrap().token;
-    let link = bench.ask("POST", "/api/v1/sign-in-links", &format!("Authorization: Bearer {token}\r\n"), "");
-    assert_eq!(link.status, 201, "{}", link.body);
-    let link: serde_json::Value = serde_json::from_str(&link.body).unwrap();
-    let viewer = Bench { cookie: bench.cookie_of(link["path"].as_str().unwrap()), ..bench };
+    let token = bench.runtime.block_on(made).unwrap().token.unwrap();
+    let viewer = Bench { cookie: bench.signed_in_by(&token), ..bench };
     assert_eq!(viewer.get("/datasets").status, 200);
     let (csrf, own) = (viewer.csrf("/plans"), viewer.own());
     let form = format!("csrf={csrf}&targets=daily/city=oslo");
@@ -469,7 +498,7 @@ fn the_queue_says_what_is_next_and_all_pages_count_it_alike() {
     bench.post("/plans/p1", Some(&own), &format!("csrf={csrf}&class=backfill"));
     let state = std::sync::Arc::clone(&bench.app.backend.engine.snapshot().state);
     let begun = databuild_core::decide::blocker::under_way(&state, 2).len();
-    let waiting = databuild_core::decide::queue::waiting(&state, 2);
+    let waiting = queue::waiting(&state, 2, Counted::ALL);
     assert_eq!(begun as u64 + waiting, 5, "each partition is one or the other");
     let (queue, now) = (bench.get("/queue").body, bench.get("/").body);
     assert!(queue.contains("backfill, newest first") || waiting == 0, "{queue}");
@@ -499,7 +528,7 @@ fn the_server_tells_no_secret_and_looks_at_its_disk_only_where_that_is_shown() {
             expires_seconds: None,
         },
     ));
-    let token = made.unwrap_or_else(|_| panic!("made")).token;
+    let token = made.unwrap_or_else(|_| panic!("made")).token.unwrap();
     let page = bench.get("/server").body;
     assert!(page.contains("dashboard") && page.contains("id=\"disk\""), "{page}");
     for secret in [token.clone(), crate::app::tokens::hash_of(&token)] {

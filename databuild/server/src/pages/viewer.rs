@@ -6,7 +6,7 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::response::{Html, IntoResponse, Response};
 use databuild_core::decide::blocker::under_way;
-use databuild_core::decide::queue;
+use databuild_core::decide::queue::{self, Counted};
 use databuild_ui::layout::{Page, Site};
 use jiff::Timestamp;
 use std::convert::Infallible;
@@ -35,7 +35,7 @@ impl FromRequestParts<App> for Viewer {
                 graph: followed.map(|registered| registered.id.to_string()),
                 csrf: session.map(|session| session.csrf.clone()).unwrap_or_default(),
                 under_way: under_way(state, snapshot.slots).len() as u64,
-                waiting: queue::waiting(state, snapshot.slots),
+                waiting: queue::waiting(state, snapshot.slots, Counted::ALL),
                 open_wants: state.wants().len() as u64,
                 datasets: followed.map_or(0, |registered| registered.graph.datasets().len() as u64),
                 seq: state.seq().0,

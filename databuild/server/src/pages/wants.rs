@@ -33,7 +33,7 @@ struct ListQuery {
 
 async fn list(app: App, viewer: Viewer, Query(query): Query<ListQuery>) -> Answer {
     let state = Some(query.state).filter(|state| !state.is_empty());
-    let query = WantsQuery { state, source: None, limit: None, cursor: query.cursor };
+    let query = WantsQuery { state, cursor: query.cursor, ..WantsQuery::default() };
     let rows = wants::list(&app, query.clone()).await?;
     let states: Vec<&str> = WantState::ALL.iter().map(|state| state.word()).collect();
     Ok(viewer.shown(&pages::wants::page(&rows, &query, &states, viewer.now)))

@@ -8,6 +8,7 @@ use crate::cli::output::{self, Table};
 use crate::cli::shared_args::GlobalArgs;
 use crate::cli::url;
 use clap::Args;
+use databuild_core::text::shown;
 
 /// Arguments of `runs`.
 #[derive(Debug, Args)]
@@ -102,6 +103,11 @@ fn detail(run: &RunDetail) {
             output::duration(attempt.cpu_ms),
             attempt.max_rss_kb / 1024
         ));
+        match &attempt.output {
+            Some(bytes) if attempt.output_base64 => output::line(&format!("    returned base64 {bytes}")),
+            Some(text) => output::line(&format!("    returned {}", shown(text))),
+            None => {}
+        }
     }
     if !run.checks.is_empty() {
         super::checks::table(&run.checks, true);

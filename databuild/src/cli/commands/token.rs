@@ -65,7 +65,7 @@ pub fn run(global: &GlobalArgs, args: &TokenArgs) -> Result<u8, CliError> {
                 output::json(&made)?;
             } else {
                 output::talk(&format!("created the token {}: {}", made.row.name, purpose(&made.row)));
-                output::line(&made.token);
+                output::line(made.token.as_deref().unwrap_or_default());
             }
         }
         TokenCommand::List => {

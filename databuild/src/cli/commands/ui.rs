@@ -34,7 +34,7 @@ struct Shown {
 pub fn run(global: &GlobalArgs, args: &UiArgs) -> Result<u8, CliError> {
     let client = connect::connect(global)?;
     let link: SignInLink = client.post("/api/v1/sign-in-links", &serde_json::json!({}))?;
-    let url = format!("{}{}", client.url(), link.path);
+    let url = format!("{}{}", client.url(), link.path.unwrap_or_default());
     if global.json {
         output::json(&Shown { url, valid_seconds: link.valid_seconds })?;
         return Ok(exit_code::OK);

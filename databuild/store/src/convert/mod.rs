@@ -21,6 +21,7 @@ mod keys;
 mod origin;
 mod plans;
 mod pools;
+mod requests;
 mod runs;
 mod sightings;
 mod tokens;

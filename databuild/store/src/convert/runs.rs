@@ -102,6 +102,7 @@ impl Stored for AttemptEnded {
             max_rss_kb,
             retry_at,
             done,
+            returned,
         } = self;
         stored::AttemptEnded {
             run: run.0,
@@ -118,6 +119,7 @@ impl Stored for AttemptEnded {
             max_rss_kb: *max_rss_kb,
             retry_at: store_some(retry_at.as_ref()),
             done: *done,
+            returned: returned.clone(),
             ..Default::default()
         }
     }
@@ -135,6 +137,7 @@ impl Stored for AttemptEnded {
             retry_at,
             done,
             missing,
+            returned,
             special_fields: _,
         } = message;
         Ok(AttemptEnded {
@@ -147,6 +150,7 @@ impl Stored for AttemptEnded {
             max_rss_kb,
             retry_at: read_some(retry_at)?,
             done,
+            returned,
         })
     }
 }

@@ -40,10 +40,21 @@ fn newest<T>(
     before: Option<u64>,
     limit: usize,
 ) -> Listed<T> {
-    let limit = limit.min(MAX_ROWS);
-    let mut earlier = rows.rev().filter(|row| before.is_none_or(|before| number(row) < before));
-    let rows: Vec<T> = earlier.by_ref().take(limit).collect();
-    let next = rows.last().map(&number).filter(|_| earlier.next().is_some());
+    part(rows.rev().filter(|row| before.is_none_or(|before| number(row) < before)), &number, limit)
+}
+
+fn oldest<T>(
+    rows: impl Iterator<Item = T>,
+    number: impl Fn(&T) -> u64,
+    after: Option<u64>,
+    limit: usize,
+) -> Listed<T> {
+    part(rows.filter(|row| after.is_none_or(|after| number(row) > after)), &number, limit)
+}
+
+fn part<T>(mut rest: impl Iterator<Item = T>, number: &impl Fn(&T) -> u64, limit: usize) -> Listed<T> {
+    let rows: Vec<T> = rest.by_ref().take(limit.min(MAX_ROWS)).collect();
+    let next = rows.last().map(number).filter(|_| rest.next().is_some());
     Listed { rows, next }
 }
 
@@ -59,12 +70,21 @@ fn is_named(named: &Named, run: &RunRow) -> bool {
 }
 
 impl History for MemoryLog {
-    fn wants(&self, filter: &WantFilter) -> Result<Answer<Listed<WantRow>>, StoreError> {
+    fn wants_that(
+        &self,
+        filter: &WantFilter,
+        fit: &dyn Fn(&WantRow) -> bool,
+    ) -> Result<Answer<Listed<WantRow>>, StoreError> {
         let wants = self.lists()?.wants.into_values();
         let of_source = |want: &WantRow| filter.source.as_ref().is_none_or(|source| want.source == *source);
-        let asked_for =
-            wants.filter(|want| filter.state.is_none_or(|state| want.state == state) && of_source(want));
-        self.answer(newest(asked_for, |want| want.id.0, filter.before.map(|want| want.0), filter.limit))
+        let asked_for = wants.filter(|want| {
+            filter.state.is_none_or(|state| want.state == state) && of_source(want) && fit(want)
+        });
+        let (before, number) = (filter.before.map(|want| want.0), |want: &WantRow| want.id.0);
+        self.answer(match filter.oldest_first {
+            false => newest(asked_for, number, before, filter.limit),
+            true => oldest(asked_for, number, before, filter.limit),
+        })
     }
 
     fn want(&self, id: WantId) -> Result<Answer<Option<WantRow>>, StoreError> {
@@ -107,7 +127,11 @@ impl History for MemoryLog {
                 && filter.of.as_ref().is_none_or(|named| is_named(named, run))
                 && fit(&run.partition)
         });
-        self.answer(newest(asked_for, |run| run.id.0, filter.before.map(|run| run.0), filter.limit))
+        let (before, number) = (filter.before.map(|run| run.0), |run: &RunRow| run.id.0);
+        self.answer(match filter.oldest_first {
+            false => newest(asked_for, number, before, filter.limit),
+            true => oldest(asked_for, number, before, filter.limit),
+        })
     }
 
     fn run(&self, id: RunId) -> Result<Answer<Option<RunWithAttempts>>, StoreError> {

@@ -94,6 +94,7 @@ impl Lists {
                     row.cpu_ms = Some(end.cpu_ms);
                     row.max_rss_kb = Some(end.max_rss_kb);
                     row.message = end.message.clone();
+                    row.returned = end.returned.clone();
                 }
             }
             RowChange::Materialized { .. } | RowChange::Seen { .. } | RowChange::Adopted { .. } => {
@@ -190,6 +191,7 @@ fn new_attempt(at: i64, seq: Seq, lease: &AttemptLeased) -> AttemptRow {
         message: String::new(),
         inputs: lease.inputs.iter().fold(0, |sum: u64, inputs| sum.wrapping_add(*inputs)),
         lease_seq: seq,
+        returned: Vec::new(),
     }
 }
 

@@ -42,7 +42,7 @@ pub(super) fn list(
     fits: &dyn Fn(&str) -> bool,
 ) -> rusqlite::Result<Listed<CheckRow>> {
     let passed = CheckOutcome::Passed.word();
-    let part = Part { before: filter.before, limit: filter.limit };
+    let part = Part { before: filter.before, oldest_first: false, limit: filter.limit };
     newest(connection, &walks(filter), part, |row| {
         let is_asked_for = row.get::<_, bool>(check::NEWEST)?
             && !(filter.failed && row.get_ref(check::OUTCOME)?.as_str()? == passed)

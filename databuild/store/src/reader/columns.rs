@@ -31,7 +31,7 @@ macro_rules! select {
     (attempts $rest:literal) => {
         concat!(
             "SELECT run, number, state, outcome, pid, leased_at, started_at, ended_at, exit_code, wall_ms, cpu_ms, ",
-            "max_rss_kb, message, inputs, lease_seq FROM attempts ",
+            "max_rss_kb, message, inputs, lease_seq, returned FROM attempts ",
             $rest
         )
     };
@@ -197,6 +197,7 @@ pub(super) fn attempt_row(row: &Row<'_>) -> rusqlite::Result<AttemptRow> {
         message: cells.get()?,
         inputs: cells.unsigned()?,
         lease_seq: Seq(cells.unsigned()?),
+        returned: cells.get::<Option<Vec<u8>>>()?.unwrap_or_default(),
     })
 }
 

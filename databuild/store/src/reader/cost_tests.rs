@@ -116,6 +116,7 @@ fn append(log: &mut SqliteLog, numbers: std::ops::Range<u64>) {
             max_rss_kb: 1,
             retry_at: None,
             done: 0,
+            returned: Vec::new(),
         }));
         if bad {
             let message = "too long".into();

@@ -60,7 +60,8 @@ pub(super) fn list(
     filter: &RunFilter,
     fit: &dyn Fn(&str) -> bool,
 ) -> rusqlite::Result<Listed<RunRow>> {
-    let part = Part { before: filter.before.map(|run| run.0), limit: filter.limit };
+    let (before, oldest_first) = (filter.before.map(|run| run.0), filter.oldest_first);
+    let part = Part { before, oldest_first, limit: filter.limit };
     newest(connection, &walks(filter), part, |row| {
         if !has(filter, row)? || !fit(row.get_ref(run::PARTITION)?.as_str()?) {
             return Ok(None);

@@ -210,7 +210,7 @@ fn end_attempt(connection: &Connection, at: i64, end: &AttemptEnded) -> rusqlite
     connection
         .prepare_cached(
             "UPDATE attempts SET state = ?3, outcome = ?4, ended_at = ?5, exit_code = ?6,
-                 wall_ms = ?7, cpu_ms = ?8, max_rss_kb = ?9, message = ?10
+                 wall_ms = ?7, cpu_ms = ?8, max_rss_kb = ?9, message = ?10, returned = ?11
              WHERE run = ?1 AND number = ?2",
         )?
         .execute(params![
@@ -224,6 +224,7 @@ fn end_attempt(connection: &Connection, at: i64, end: &AttemptEnded) -> rusqlite
             end.cpu_ms as i64,
             end.max_rss_kb as i64,
             end.message,
+            Some(&end.returned).filter(|returned| !returned.is_empty()),
         ])
 }
 

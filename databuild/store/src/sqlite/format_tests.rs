@@ -8,7 +8,9 @@ use super::super::log::{Batch, EventLog as _};
 use super::super::testing::{at, example_records};
 use super::log::SqliteLog;
 use super::schema::FORMAT;
-use databuild_core::event::{Event, FilesVanished, KeysAdded, PlanCreated, Record, TrialCreated};
+use databuild_core::event::{
+    AttemptEnded, Event, FilesVanished, KeysAdded, PlanCreated, Record, TrialCreated,
+};
 use databuild_core::ids::Seq;
 use rusqlite::types::ValueRef;
 use rusqlite::Connection;
@@ -142,6 +144,9 @@ fn without_news(event: &Event, format: i64) -> Event {
         Event::WantReplanned(mut want) if format < 2 => {
             (want.successors, want.whole) = (Vec::new(), false);
             Event::WantReplanned(want)
+        }
+        Event::AttemptEnded(ended) if format < 4 => {
+            Event::AttemptEnded(AttemptEnded { returned: Vec::new(), ..ended })
         }
         other => other,
     }

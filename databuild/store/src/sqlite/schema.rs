@@ -13,10 +13,10 @@ pub(super) const FORMAT: i64 = 4;
 
 /// The version of [`PROJECTIONS`] and of what is projected into them. Another number in the file only
 /// means that they are made again.
-pub(super) const PROJECTIONS_VERSION: i64 = 9;
+pub(super) const PROJECTIONS_VERSION: i64 = 10;
 
 /// The oldest version of lists that archives are read with: rows that moved there have been the same since.
-pub(super) const OLDEST_ARCHIVED: i64 = 8;
+pub(super) const OLDEST_ARCHIVED: i64 = 10;
 
 /// Name in `meta` of the position up to which events are in archives; absent = none are.
 pub(in super::super) const ARCHIVED: &str = "archived_until";
@@ -159,6 +159,7 @@ CREATE TABLE attempts (
     message TEXT NOT NULL,
     inputs INTEGER NOT NULL,
     lease_seq INTEGER NOT NULL,
+    returned BLOB,
     PRIMARY KEY (run, number)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE materializations (

@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use maud::{html, Markup};
 
 /// Words that the stream of changes uses, of which every event moves one.
-pub const ALL: [&str; 6] = ["runs", "wants", "plans", "trials", "tokens", "pools"];
+pub const ALL: [&str; 7] = ["runs", "wants", "plans", "trials", "tokens", "pools", "events"];
 
 /// Which events come first. What happened to a run or a want is read from its beginning; all else from the end.
 #[must_use]

@@ -149,6 +149,12 @@ pub(super) const ENTRIES: &[Entry] = &[
         cure: "Send `slots` of at least 1. To hold work back, run `databuild want pause ID`.",
     },
     Entry {
+        code: "bad_sort",
+        kind: Kind::Invalid,
+        cause: "The list cannot be sorted by this: there is no index for it.",
+        cure: "Use one of the orders that the message lists, or none.",
+    },
+    Entry {
         code: "bad_state",
         kind: Kind::Invalid,
         cause: "The state to filter by (`--state`) is not a state of such a want, run or partition.",
@@ -213,6 +219,12 @@ pub(super) const ENTRIES: &[Entry] = &[
         kind: Kind::Conflict,
         cause: "While DataBuild looked at files, others registered other graphs five times in a row. The request was not carried out.",
         cure: "Run the command again. If it happens often, find out which commands in this workspace register different graphs.",
+    },
+    Entry {
+        code: "idempotency_key_in_flight",
+        kind: Kind::Conflict,
+        cause: "A request with this `Idempotency-Key` is being carried out.",
+        cure: "Send the request again in a moment: it is told what that one is.",
     },
     Entry {
         code: "idempotency_key_reused",
@@ -541,7 +553,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     Entry {
         code: "outside_of_token",
         kind: Kind::Forbidden,
-        cause: "The token is for some datasets alone, and the request is about others, or could be.",
+        cause: "The token is for some datasets alone, and the answer would be about all that there is, or the request does not say which datasets it is about.",
         cure: "Name partitions of those datasets, or use a token without patterns of datasets. `databuild token list` shows them.",
     },
     Entry {

@@ -7,6 +7,7 @@ pub(crate) mod keys;
 pub(crate) mod plan;
 pub(crate) mod pool;
 pub(crate) mod register;
+pub(crate) mod request;
 pub(crate) mod run;
 pub(crate) mod taint;
 pub(crate) mod token;

@@ -12,18 +12,20 @@ pub(crate) struct Measured {
     wall_ms: u64,
     cpu_ms: u64,
     max_rss_kb: u64,
+    returned: Vec<u8>,
 }
 
 impl Measured {
     /// What `end` says.
     pub(crate) fn of(attempt: AttemptId, end: &AttemptEnd) -> Measured {
-        let AttemptEnd { exit_code, wall_ms, cpu_ms, max_rss_kb, .. } = end;
+        let AttemptEnd { exit_code, wall_ms, cpu_ms, max_rss_kb, returned, .. } = end;
         Measured {
             attempt,
             exit_code: *exit_code,
             wall_ms: *wall_ms,
             cpu_ms: *cpu_ms,
             max_rss_kb: *max_rss_kb,
+            returned: returned.clone(),
         }
     }
 
@@ -45,6 +47,7 @@ impl Measured {
             max_rss_kb: self.max_rss_kb,
             retry_at,
             done,
+            returned: self.returned.clone(),
         })
     }
 }

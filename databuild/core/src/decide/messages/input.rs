@@ -3,7 +3,8 @@
 use crate::decide::messages::report::AttemptEnd;
 use crate::decide::messages::sightings::{FoundFile, Sightings};
 use crate::event::{
-    Cause, GraphRegistered, OutputRecord, PriorityClass, Refresh, RequestKey, Scope, TrialGraph, TrialKind,
+    Cause, GraphRegistered, OutputRecord, PriorityClass, Refresh, RequestAnswered, RequestKey, Scope,
+    TrialGraph, TrialKind,
 };
 use crate::graph::{CheckedGraph, Params};
 use crate::ids::{AttemptId, GraphId, PlanId, RunId, TrialId, WantId};
@@ -87,6 +88,8 @@ pub enum Input {
     CreateToken(TokenRequest),
     /// The token of this name is to be worth nothing.
     RevokeToken(String),
+    /// A request that named itself was carried out.
+    RequestAnswered(RequestAnswered),
     /// Somebody wants work repeated, to compare what comes of it.
     CreateTrial(Box<TrialRequest>),
     /// A trial is given up.

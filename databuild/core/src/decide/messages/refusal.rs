@@ -72,7 +72,7 @@ pub enum Refusal {
     #[error("there is no token `{0}`")]
     UnknownToken(String),
     /// A key names one request.
-    #[error("the idempotency key `{key}` was used for another request, which made {made}; send a new key")]
+    #[error("the idempotency key `{key}` was used for another request, which {made}; send a new key")]
     KeyReused {
         /// The key.
         key: String,

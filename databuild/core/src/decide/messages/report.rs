@@ -18,19 +18,28 @@ pub struct AttemptEnd {
     pub max_rss_kb: u64,
     /// What checks found in what it made.
     pub checks: Vec<CheckFindings>,
+    /// What the job returned; empty if nothing.
+    pub returned: Vec<u8>,
 }
 
 impl AttemptEnd {
     /// The end of an attempt that had no process.
     #[must_use]
     pub fn without_process(report: AttemptReport) -> AttemptEnd {
+        AttemptEnd::of(Err(report))
+    }
+
+    /// The end of one of which nothing was measured.
+    #[must_use]
+    pub fn of(result: Result<Success, AttemptReport>) -> AttemptEnd {
         AttemptEnd {
-            result: Err(report),
+            result,
             exit_code: None,
             wall_ms: 0,
             cpu_ms: 0,
             max_rss_kb: 0,
             checks: Vec::new(),
+            returned: Vec::new(),
         }
     }
 }

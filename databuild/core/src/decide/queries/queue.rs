@@ -14,7 +14,7 @@ use crate::event::{ArmId, PriorityClass};
 use crate::graph::JobIx;
 use crate::ids::{RunId, WantId};
 use crate::partition_set::PartitionSet;
-use crate::state::{Phase, State};
+use crate::state::{Phase, Run, State};
 use jiff::Timestamp;
 use std::collections::HashSet;
 
@@ -93,27 +93,45 @@ fn place(state: &State, turn: Turn, job: JobIx, first: Vec<PartitionSet>, passed
     Some(Next::Work { job, want: want.id, class, first, all })
 }
 
+/// Whose work is counted.
+#[derive(Clone, Copy)]
+pub struct Counted<'c> {
+    /// Of live runs.
+    pub runs: &'c dyn Fn(&Run) -> bool,
+    /// Of jobs.
+    pub jobs: &'c dyn Fn(JobIx) -> bool,
+}
+
+impl Counted<'_> {
+    /// All there is.
+    pub const ALL: Counted<'static> = Counted { runs: &|_| true, jobs: &|_| true };
+}
+
 /// How many partitions wait: those of live runs that are not under way, and all that is queued. What is under way is said by
 /// [`under_way`]; each live run is one or the other.
 #[must_use]
-pub fn waiting(state: &State, slots: usize) -> u64 {
+pub fn waiting(state: &State, slots: usize, counted: Counted<'_>) -> u64 {
     let begun = under_way(state, slots);
-    let live: u64 =
-        state.runs().values().filter(|run| !begun.contains(&run.id)).map(|run| run.set.len()).sum();
+    let live = state.runs().values().filter(|run| !begun.contains(&run.id) && (counted.runs)(run));
+    let live: u64 = live.map(|run| run.set.len()).sum();
     let queued = state.followed().into_iter().flat_map(|registered| registered.graph.jobs());
-    live + queued.map(|(job, _)| state.work(job).todo.len()).sum::<u64>()
+    live + queued
+        .filter(|(job, _)| (counted.jobs)(*job))
+        .map(|(job, _)| state.work(job).todo.len())
+        .sum::<u64>()
 }
 
 /// How many partitions could begin, were there room: those that were handed out ahead, those whose next attempt is due, and what is
 /// ready for wants that are not paused.
 #[must_use]
-pub fn could_begin(state: &State, slots: usize, now: Timestamp) -> u64 {
+pub fn could_begin(state: &State, slots: usize, now: Timestamp, counted: Counted<'_>) -> u64 {
     let Some(registered) = state.followed() else { return 0 };
     let begun = under_way(state, slots);
     let ahead = state.runs().values().filter(|run| run.phase == Phase::Leased && !begun.contains(&run.id));
-    let ahead: u64 = ahead.map(|run| run.set.len()).sum();
-    let due: u64 = Gate::open(state, now, 1).due_retries().iter().map(|run| run.set.len()).sum();
-    let ready = registered.graph.jobs().map(|(job, _)| {
+    let ahead: u64 = ahead.filter(|run| (counted.runs)(run)).map(|run| run.set.len()).sum();
+    let due = Gate::open(state, now, 1).due_retries();
+    let due: u64 = due.iter().filter(|run| (counted.runs)(run)).map(|run| run.set.len()).sum();
+    let ready = registered.graph.jobs().filter(|(job, _)| (counted.jobs)(*job)).map(|(job, _)| {
         let ready = &state.work(job).ready;
         let mut left = ready.clone();
         for want in state.wants().values().filter(|want| !want.paused) {

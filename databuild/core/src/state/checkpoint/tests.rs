@@ -314,6 +314,7 @@ fn failed(outcome: AttemptOutcome) -> AttemptEnd {
         cpu_ms: 5,
         max_rss_kb: 100,
         checks: Vec::new(),
+        returned: Vec::new(),
     }
 }
 

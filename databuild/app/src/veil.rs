@@ -1,0 +1,183 @@
+//! Answers without names of what whoever asks may not see.
+//!
+//! Lists and counts leave out what is not seen. What is left are texts that name it in passing: why something is stale, what a job was
+//! told, what failed upstream. A row about it goes, and in a text its name becomes [`VEILED`].
+
+use super::audience::Audience;
+use databuild_core::state::State;
+use serde_json::Value;
+use std::collections::HashSet;
+
+/// What stands in the place of a name.
+const VEILED: &str = "…";
+/// Fields that say what a row is about.
+const NAMING: [&str; 12] = [
+    "dataset",
+    "partition",
+    "job",
+    "label",
+    "run",
+    "want",
+    "plan",
+    "trial",
+    "id",
+    "name",
+    "reference",
+    "input",
+];
+/// Fields whose values are words of closed lists.
+const WORDS: [&str; 8] = ["state", "kind", "outcome", "class", "refresh", "phase", "code", "block_reason"];
+
+/// Says of the id of a want, a run, a plan or a trial whether it is seen.
+pub type Ids<'i> = &'i mut dyn FnMut(&str) -> bool;
+
+/// An answer as an audience may read it.
+#[must_use]
+pub fn veil(audience: &Audience, state: &State, ids: Ids<'_>, answer: Value) -> Value {
+    if audience.sees_all() {
+        return answer;
+    }
+    Veil::of(audience, state, ids).value(answer)
+}
+
+struct Veil<'v> {
+    /// Names of datasets, as they are and as they were, and labels of datasets and jobs.
+    hidden: HashSet<String>,
+    ids: Ids<'v>,
+}
+
+impl<'v> Veil<'v> {
+    fn of(audience: &Audience, state: &State, ids: Ids<'v>) -> Veil<'v> {
+        let mut hidden = HashSet::new();
+        if let Some(registered) = state.followed() {
+            let graph = &registered.graph;
+            for (ix, dataset) in graph.datasets().filter(|(ix, _)| !audience.sees_dataset(graph, *ix)) {
+                hidden.extend(state.names(ix));
+                hidden.insert(dataset.label.clone());
+            }
+            for (_, job) in graph.jobs().filter(|(ix, _)| !audience.sees_job(graph, *ix)) {
+                hidden.extend(job.labels().map(str::to_owned));
+            }
+        }
+        Veil { hidden, ids }
+    }
+
+    fn value(&mut self, value: Value) -> Value {
+        match value {
+            Value::String(text) => Value::String(self.text(&text)),
+            Value::Array(items) => {
+                let kept = items.into_iter().filter(|item| !self.is_about_hidden(item)).collect::<Vec<_>>();
+                Value::Array(kept.into_iter().map(|item| self.value(item)).collect())
+            }
+            Value::Object(fields) => {
+                let told = fields.into_iter().filter_map(|(name, value)| {
+                    if self.is_hidden(&name) {
+                        return None;
+                    }
+                    let value = if WORDS.contains(&name.as_str()) { value } else { self.value(value) };
+                    Some((name, value))
+                });
+                Value::Object(told.collect())
+            }
+            other => other,
+        }
+    }
+
+    /// Whether a row, or a text of a list, is about what is not seen.
+    fn is_about_hidden(&mut self, item: &Value) -> bool {
+        match item {
+            Value::String(text) => self.is_hidden(text),
+            Value::Object(fields) => NAMING.iter().any(|name| {
+                fields.get(*name).and_then(Value::as_str).is_some_and(|text| self.is_hidden(text))
+            }),
+            _ => false,
+        }
+    }
+
+    fn text(&mut self, text: &str) -> String {
+        let mut told = String::with_capacity(text.len());
+        let mut rest = text;
+        while !rest.is_empty() {
+            let end = rest.find(is_between).unwrap_or(rest.len());
+            let (word, after) = rest.split_at(end);
+            let bare = word.trim_end_matches(['.', ':', '!']);
+            told.push_str(if self.is_hidden(bare) { VEILED } else { bare });
+            told.push_str(&word[bare.len()..]);
+            let between = after.len() - after.trim_start_matches(is_between).len();
+            told.push_str(&after[..between]);
+            rest = &after[between..];
+        }
+        told
+    }
+
+    /// Whether a word is the name of something that is not seen, or a path with such a name in it.
+    fn is_hidden(&mut self, word: &str) -> bool {
+        if word.is_empty() {
+            return false;
+        }
+        if is_id(word) {
+            return !(self.ids)(word);
+        }
+        if self.hidden.contains(word) {
+            return true;
+        }
+        let parts: Vec<&str> = word.split('/').collect();
+        (0..parts.len()).any(|from| {
+            let mut name = String::new();
+            parts[from..].iter().any(|part| {
+                if !name.is_empty() {
+                    name.push('/');
+                }
+                name.push_str(part);
+                self.hidden.contains(&name)
+            })
+        })
+    }
+}
+
+/// What parts words of a text.
+fn is_between(c: char) -> bool {
+    c.is_whitespace() || "`\"'()[]{}<>;,|\\&?#".contains(c)
+}
+
+/// Whether it is the id of a want, a run, a plan, a trial or an attempt.
+fn is_id(word: &str) -> bool {
+    let number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let Some(rest) = word.strip_prefix(['w', 'r', 'p', 't']) else { return false };
+    match rest.split_once('-') {
+        Some((run, attempt)) => number(run) && number(attempt),
+        None => number(rest),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::why::tests::{chain, Workspace};
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn names_of_what_is_not_seen_are_not_told() {
+        let workspace = Workspace::new(&chain("code"));
+        let audience = Audience::of(&["text".to_owned()]);
+        let mut ids = |id: &str| id == "r1" || id == "r1-2";
+        let answer = json!({
+            "data": [{"dataset": "text", "state": "book"}, {"dataset": "raw", "total": 3}],
+            "message": "`raw/name=a` failed: see out/raw/a and r1-2, not r2; text is fine.",
+            "inputs": ["raw/name=a..b", "text/name=c"],
+            "raw": 1,
+            "runs": ["r1", "r2", 7],
+            "nested": {"said": "{\"dataset\":\"raw\"}", "rawest": "rawer raw."},
+        });
+        let told = veil(&audience, &workspace.core.state, &mut ids, answer.clone());
+        let expected = json!({
+            "data": [{"dataset": "text", "state": "book"}],
+            "message": "`…` failed: see … and r1-2, not …; text is fine.",
+            "inputs": ["text/name=c"],
+            "runs": ["r1", 7],
+            "nested": {"said": "{\"dataset\":\"…\"}", "rawest": "rawer …."},
+        });
+        assert_eq!(told, expected);
+        assert_eq!(veil(&Audience::default(), &workspace.core.state, &mut ids, answer.clone()), answer);
+    }
+}

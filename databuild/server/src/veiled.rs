@@ -1,0 +1,65 @@
+//! Answers to those who may see some datasets alone: what is left of others in texts is taken out.
+
+use super::asker::segments;
+use super::error::ApiError;
+use super::state::App;
+use super::stream::write;
+use crate::app::audience::Audience;
+use crate::app::events::{Filter, Told};
+use crate::app::subjects::veiled;
+use crate::app::veil::veil;
+use crate::app::{AppError, Context as _};
+use axum::body::{to_bytes, Body, Bytes};
+use axum::http::header;
+use axum::response::{IntoResponse as _, Response};
+use databuild_core::state::State;
+use serde_json::Value;
+
+/// An answer of a handler, for whoever asked.
+pub(super) async fn answer(app: &App, audience: Audience, path: &str, answer: Response) -> Response {
+    // Assistants are answered in texts; what all servers of this version say names nothing.
+    let says_nothing = matches!(segments(path)[..], ["mcp"] | ["openapi.json"] | ["errors", ..]);
+    let kind = answer.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    if says_nothing || kind != Some("application/json") {
+        return answer;
+    }
+    let (mut head, body) = answer.into_parts();
+    let Ok(body) = to_bytes(body, usize::MAX).await else {
+        return ApiError::new("internal", "an answer broke off").into_response();
+    };
+    // To a HEAD nothing is said.
+    let Ok(said) = serde_json::from_slice(&body) else { return Response::from_parts(head, body.into()) };
+    let mut app = app.clone();
+    app.backend.audience = audience;
+    match value(&app, said).await {
+        Ok(said) => {
+            head.headers.remove(header::CONTENT_LENGTH);
+            Response::from_parts(head, Body::from(said.to_string()))
+        }
+        Err(error) => ApiError::from(error).into_response(),
+    }
+}
+
+/// What is said, for whoever asks.
+pub(super) async fn value(app: &App, said: Value) -> Result<Value, AppError> {
+    if app.backend.audience.sees_all() {
+        return Ok(said);
+    }
+    app.slow(move |backend, reader| Ok(veiled(backend, reader, said))).await
+}
+
+/// An event of a stream, for whoever follows it.
+pub(super) fn event(filter: &Filter, state: &State, told: &Told) -> Bytes {
+    let row = told.row();
+    let about = &row.about;
+    let seen: Vec<&String> =
+        [&about.wants, &about.runs, &about.plans, &about.trials].into_iter().flatten().collect();
+    let mut ids = |id: &str| {
+        let (id, _) = id.split_once('-').unwrap_or((id, ""));
+        seen.iter().any(|seen| *seen == id)
+    };
+    let said = veil(filter.audience(), state, &mut ids, serde_json::json!(row));
+    let mut bytes = Vec::new();
+    write(&mut bytes, row.seq, "event", &said);
+    bytes.into()
+}
