@@ -171,6 +171,36 @@ fn what_would_be_stale_is_counted_downstream_included_and_nothing_is_registered(
     assert_eq!(workspace.core.state.registered().id, before);
 }
 
+#[test]
+fn what_a_graph_made_stale_is_what_it_was_said_to_until_that_is_built_anew() {
+    let mut workspace = Workspace::new(&graph(), 100);
+    for day in 1..=6 {
+        workspace.observe(&format!("raw/date=2010-01-0{day}"), "r1");
+    }
+    workspace.want(&["b/date=2010-01-01..2010-01-06"], Refresh::Stale);
+    workspace.finish_all("v1");
+    workspace.observe("raw/date=2010-01-02", "r2");
+    let head = graph().code("make_a", "other");
+    let said = impact_of(&workspace.core.state, head.registration(), workspace.now);
+    assert_eq!((said["a"].stale, said["a"].already, said["b"].downstream), (5, 1, 5));
+    workspace.register(&head);
+    let made = |workspace: &Workspace| {
+        let state = &workspace.core.state;
+        databuild_core::decide::impact_since(state, graph().registration(), workspace.now).unwrap()
+    };
+    assert_eq!(made(&workspace), said);
+    workspace.want(&["a/date=2010-01-01..2010-01-03"], Refresh::Stale);
+    workspace.finish_all("v2");
+    let left = made(&workspace);
+    assert_eq!((left["a"].stale, left["a"].already), (3, 0));
+    workspace.want(&["b/date=2010-01-01..2010-01-06"], Refresh::Stale);
+    workspace.finish_all("v3");
+    assert_eq!(made(&workspace), BTreeMap::new());
+    // Nothing was stale of its own graph.
+    let own = databuild_core::decide::impact_since(&workspace.core.state, head.registration(), workspace.now);
+    assert_eq!(own.unwrap(), BTreeMap::new());
+}
+
 fn months() -> KeysEntry {
     let (start, end) = ("2010-01".to_owned(), Some("2010-01".to_owned()));
     KeysEntry::Time { granularity: GranularityName::Month, start, end, timezone: "UTC".to_owned() }

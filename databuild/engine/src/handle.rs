@@ -309,12 +309,8 @@ impl Handle {
     pub fn impact_since(&self, base: GraphRegistered) -> Result<Foreseen, CommandError> {
         let state = Arc::clone(&self.snapshot().state);
         let head = state.followed().cloned().ok_or(Refusal::NoGraph)?;
-        let now = crate::os::now();
-        let before =
-            decide::under(&state, base, now).map_err(|error| Refusal::BadGraph(error.to_string()))?;
-        let mut after = State::clone(&state);
-        after.advance(now);
-        let datasets = decide::impact(&before, after, Sightings::default(), now);
+        let datasets = decide::impact_since(&state, base, crate::os::now())
+            .map_err(|error| Refusal::BadGraph(error.to_string()))?;
         Ok(Foreseen { datasets, head, seq: state.seq().0 })
     }
 

@@ -76,6 +76,21 @@ pub fn impact(before: &State, after: State, seen: Sightings, now: Timestamp) -> 
     found
 }
 
+/// The same for the graph that new work follows, held against one that was registered earlier: partitions that are stale and
+/// would be current under that one, as far as they were not built since.
+///
+/// # Errors
+/// That graph cannot be read.
+pub fn impact_since(
+    state: &State,
+    base: GraphRegistered,
+    now: Timestamp,
+) -> Result<BTreeMap<String, Impact>, FoldError> {
+    let mut after = state.clone();
+    after.advance(now);
+    Ok(impact(&under(state, base, now)?, after, Sightings::default(), now))
+}
+
 /// All built partitions that are there.
 pub fn built(state: &State) -> Vec<(DatasetIx, PartitionSet)> {
     let Some(registered) = state.followed() else { return Vec::new() };

@@ -45,7 +45,8 @@ pub struct Change<'a> {
 #[must_use]
 pub fn page(shown: &Change<'_>, now: Timestamp) -> Page {
     let row = &shown.head.graph;
-    let of: &[&str] = if row.current { &["data"] } else { &[] };
+    // What is stale is worked out anew with each answer, so not at every end of a run.
+    let of: &[&str] = if row.current { &["wants"] } else { &[] };
     let mut page = Page::new(format!("Graph {}", row.number), Place::Changes, of, lead(shown, now));
     let Some(diff) = shown.diff else {
         return page.part(contents("jobs", "Jobs", &shown.head.jobs, job)).part(contents(

@@ -28,7 +28,7 @@ pub fn page(found: &Comparison, query: &CompareQuery, now: Timestamp) -> Page {
     let names = names(found);
     let heads = [names[0].as_str(), names[1].as_str()];
     let is_live = b.run.is_none();
-    let of: &[&str] = if is_live { &["data"] } else { &[] };
+    let of: &[&str] = if is_live { &["wants"] } else { &[] };
     let title = format!("{} and {}", names[0], names[1]);
     let mut page = Page::new(title, Place::Runs, of, lead(found, query, &names));
     let facts = facts(a, b, now);
