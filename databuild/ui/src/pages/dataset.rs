@@ -80,7 +80,7 @@ pub fn page(shown: &Dataset<'_>, csrf: &str, now: Timestamp) -> Page {
                 "from",
                 width,
                 &[],
-                &heading("What it is made from", "", &[("Graph", links::graph().with("around", name))]),
+                &heading("Reads", "", &[("Graph", links::graph().with("around", name))]),
                 &inputs(detail),
             ));
             let width = if selected.is_some() { Width::Full } else { Width::Half };
@@ -88,7 +88,7 @@ pub fn page(shown: &Dataset<'_>, csrf: &str, now: Timestamp) -> Page {
                 "readers",
                 width,
                 &[],
-                &heading("What is made from it", "", &[]),
+                &heading("Read by", "", &[]),
                 &edges(&detail.readers, true),
             ))
         }

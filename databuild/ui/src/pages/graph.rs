@@ -1,4 +1,4 @@
-//! The graph: what is made from what, and where it stands. Packages are folded if there is too much to be seen at once.
+//! The graph: datasets, which of them read which, and where they stand. Packages are folded if there is too much to be seen at once.
 
 use crate::api::{DatasetDetail, DrawingQuery, DrawingView, DrawnNode, EdgeSaid, NodeKind};
 use crate::layout::{card, heading, Page, Place, Width};
@@ -127,13 +127,7 @@ pub fn page(view: &DrawingView, shown: &Shown, middle: Option<&DatasetDetail>) -
     let much = much(view);
     let mut page =
         Page::new("Graph", Place::Graph, &["data"], html! { (lead(view, shown, folded)) (fields(shown)) })
-            .part(card(
-                "figure",
-                Width::Full,
-                &["data"],
-                &heading("What is made from what", &much, &[]),
-                &figure,
-            ));
+            .part(card("figure", Width::Full, &["data"], &heading("Lineage", &much, &[]), &figure));
     if let Some(detail) = middle {
         page = page.part(details(detail));
     }
@@ -163,10 +157,10 @@ fn lead(view: &DrawingView, shown: &Shown, folded: u64) -> Markup {
         h1 { "Graph" }
         p.say {
             @if !shown.package.is_empty() {
-                "The package " b.m { (shown.package) } ", what it is made from, and what is made from it. "
+                "The package " b.m { (shown.package) } ", what it reads, and what reads it. "
                 a href=(all) { "Show the whole graph." } " "
             } @else if !shown.around.is_empty() {
-                "Around " b.m { (shown.around) } ": what it is made from, and what is made from it" (steps) ". "
+                "Around " b.m { (shown.around) } ": what it reads, and what reads it" (steps) ". "
                 a href=(all) { "Show the whole graph." } " "
             } @else if !view.nodes.is_empty() {
                 "Of " (much(view)) ", " (looks_said(view)) ". "
@@ -260,7 +254,7 @@ fn rows(view: &DrawingView, shown: &Shown) -> Markup {
         column("Name", ""),
         column("Where its partitions stand", ""),
         column("Made from", "opt"),
-        column("What is made from it", "opt"),
+        column("Read by", "opt"),
     ];
     let neighbors = neighbors(view);
     let rows = html! {
