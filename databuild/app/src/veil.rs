@@ -1,14 +1,14 @@
 //! Answers without names of what whoever asks may not see.
 //!
 //! Lists and counts leave out what is not seen. What is left are texts that name it in passing: why something is stale, what a job was
-//! told, what failed upstream. A row about it goes, and in a text its name becomes [`VEILED`].
+//! told, what failed upstream. A row about it goes, and a text ends where it names it: [`VEILED`] stands for the rest.
 
 use super::audience::Audience;
 use databuild_core::state::State;
 use serde_json::Value;
 use std::collections::HashSet;
 
-/// What stands in the place of a name.
+/// What stands in the place of a name and of what follows it.
 const VEILED: &str = "…";
 /// Fields that say what a row is about.
 const NAMING: [&str; 12] = [
@@ -94,6 +94,7 @@ impl<'v> Veil<'v> {
         }
     }
 
+    /// A text up to where it names what is not seen: what follows may be what that said, such as the error of its job.
     fn text(&mut self, text: &str) -> String {
         let mut told = String::with_capacity(text.len());
         let mut rest = text;
@@ -101,8 +102,11 @@ impl<'v> Veil<'v> {
             let end = rest.find(is_between).unwrap_or(rest.len());
             let (word, after) = rest.split_at(end);
             let bare = word.trim_end_matches(['.', ':', '!']);
-            told.push_str(if self.is_hidden(bare) { VEILED } else { bare });
-            told.push_str(&word[bare.len()..]);
+            if self.is_hidden(bare) {
+                told.push_str(VEILED);
+                return told;
+            }
+            told.push_str(word);
             let between = after.len() - after.trim_start_matches(is_between).len();
             told.push_str(&after[..between]);
             rest = &after[between..];
@@ -164,6 +168,8 @@ mod tests {
         let answer = json!({
             "data": [{"dataset": "text", "state": "book"}, {"dataset": "raw", "total": 3}],
             "message": "`raw/name=a` failed: see out/raw/a and r1-2, not r2; text is fine.",
+            "error": "text/name=a and r1-2 need out/raw/a, which failed: exit code 3: a secret of raw's job",
+            "fine": "text/name=a failed: no memory.",
             "inputs": ["raw/name=a..b", "text/name=c"],
             "raw": 1,
             "runs": ["r1", "r2", 7],
@@ -172,10 +178,12 @@ mod tests {
         let told = veil(&audience, &workspace.core.state, &mut ids, answer.clone());
         let expected = json!({
             "data": [{"dataset": "text", "state": "book"}],
-            "message": "`…` failed: see … and r1-2, not …; text is fine.",
+            "message": "`…",
+            "error": "text/name=a and r1-2 need …",
+            "fine": "text/name=a failed: no memory.",
             "inputs": ["text/name=c"],
             "runs": ["r1", 7],
-            "nested": {"said": "{\"dataset\":\"…\"}", "rawest": "rawer …."},
+            "nested": {"said": "{\"dataset\":\"…", "rawest": "rawer …"},
         });
         assert_eq!(told, expected);
         assert_eq!(veil(&Audience::default(), &workspace.core.state, &mut ids, answer.clone()), answer);
