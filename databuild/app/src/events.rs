@@ -98,7 +98,11 @@ impl Told {
     }
 }
 
-/// At most so many events after one, up to `until`, and the last one that is archived: of those nothing is told.
+/// Bytes of events that are read at once to be told, and one event: a graph or a comment may be long.
+const LONG: usize = 256 << 10;
+
+/// At most so many events after one, up to `until`, and the last one that is archived: of those nothing is told. Fewer where they are
+/// long.
 ///
 /// # Errors
 /// The log cannot be read.
@@ -110,7 +114,7 @@ pub fn told(
     limit: usize,
 ) -> Result<(Seq, Vec<Told>), AppError> {
     let archived = reader.events(None, 1)?.value.archived;
-    let records = reader.events(Some(after.max(archived)), limit)?.value.records;
+    let records = reader.events_within(Some(after.max(archived)), limit, LONG)?.value.records;
     let known = records.into_iter().take_while(|(seq, _)| *seq <= until);
     let told = known.map(|(seq, record)| {
         let of = runs.of(reader, &record)?;

@@ -85,17 +85,17 @@ async fn read(app: App, mut after: u64) {
         }
         let mut known = std::mem::take(&mut runs);
         let found = app.quick(move |_, reader| {
-            let told = told(reader, &mut known, Seq(after), Seq(until), AT_ONCE)?;
-            Ok((told, known))
+            let (archived, told) = told(reader, &mut known, Seq(after), Seq(until), AT_ONCE)?;
+            Ok((archived, written(told), known))
         });
         match found.await {
-            Ok(((archived, told), known)) => {
+            Ok((archived, chunks, known)) => {
                 runs = known;
                 if archived.0 > after {
                     after = archived.0;
                     stream.skip_to(after);
                 }
-                for chunk in written(told) {
+                for chunk in chunks {
                     after = chunk.last;
                     stream.add(chunk);
                 }
@@ -149,10 +149,10 @@ impl Teller {
         while let Next::Gone(until) = self.follower.stream.next(self.after) {
             let (after, mut known) = (Seq(self.after), std::mem::take(&mut runs));
             let found = self.app.slow(move |_, reader| {
-                let told = told(reader, &mut known, after, Seq(until), AT_ONCE)?;
-                Ok((told, known))
+                let (archived, told) = told(reader, &mut known, after, Seq(until), AT_ONCE)?;
+                Ok((archived, written(told), known))
             });
-            let ((archived, told), known) = found.await.map_err(|error| {
+            let (archived, chunks, known) = found.await.map_err(|error| {
                 tracing::warn!(%error, "a stream of events ends: the log cannot be read");
                 Over
             })?;
@@ -160,10 +160,10 @@ impl Teller {
             if archived.0 > self.after {
                 self.lose(archived.0).await?;
             }
-            if told.is_empty() {
+            if chunks.is_empty() {
                 self.after = self.after.max(until);
             }
-            for chunk in written(told) {
+            for chunk in chunks {
                 self.pass(&chunk).await?;
             }
         }

@@ -193,7 +193,20 @@ pub trait History: Send + Sync {
     /// Events from the one after `after` on; without it, from the first that is not archived.
     ///
     /// Errors: `events_archived` if some of them are archived.
-    fn events(&self, after: Option<Seq>, limit: usize) -> Result<Answer<Events>, StoreError>;
+    fn events(&self, after: Option<Seq>, limit: usize) -> Result<Answer<Events>, StoreError> {
+        self.events_within(after, limit, usize::MAX)
+    }
+
+    /// The same, up to the event with which they have so many bytes together, as they are stored: what one who reads them has to
+    /// hold.
+    ///
+    /// Errors: `events_archived` if some of them are archived.
+    fn events_within(
+        &self,
+        after: Option<Seq>,
+        limit: usize,
+        bytes: usize,
+    ) -> Result<Answer<Events>, StoreError>;
 
     /// The event at `seq`, be it in the log or in an archive; none if there is none yet.
     ///

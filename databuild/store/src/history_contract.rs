@@ -528,6 +528,11 @@ pub(super) fn events_are_read_like_from_the_log<S: Subject>() {
     let answer = f.history().events(Some(Seq(2)), 5).unwrap();
     assert_eq!(answer.last_seq, f.log().last());
     assert_eq!(Ok(answer.value.records), f.log().read(Seq(2), 5));
+    // However few bytes are asked for, there is one event; and no more than fit, with the one that passes the limit.
+    let within =
+        |f: &S, bytes| f.history().events_within(Some(Seq(2)), 5, bytes).unwrap().value.records.len();
+    assert_eq!((within(&f, 0), within(&f, 1), within(&f, usize::MAX)), (1, 1, 5));
+    assert!((0..5_000).map(|bytes| within(&f, bytes)).is_sorted());
 }
 
 pub(super) fn no_answer_is_longer_than_the_longest<S: Subject>() {

@@ -17,6 +17,7 @@ use super::log::{
 use databuild_core::digest::sha256_hex;
 use databuild_core::event::Record;
 use databuild_core::ids::Seq;
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
 const PLACE: &str = "(memory)";
@@ -74,6 +75,34 @@ impl MemoryLog {
             }
         }
     }
+
+    /// What [`EventLog::read`] reads, up to the event with which they have so many bytes together as they are kept.
+    fn read_within(&self, after: Seq, limit: usize, bytes: usize) -> Result<Vec<(Seq, Record)>, StoreError> {
+        if after < self.archived && limit > 0 && self.archives_lost {
+            return Err(StoreError::ArchiveMissing {
+                log: PLACE.to_owned(),
+                seq: after.next(),
+                folder: PLACE.to_owned(),
+            });
+        }
+        let skip = usize::try_from(after.0).unwrap_or(usize::MAX);
+        let (mut found, mut read) = (Vec::new(), 0);
+        for (index, kept) in self.records.iter().enumerate().skip(skip).take(limit) {
+            let seq = Seq(index as u64).next();
+            let size = Cell::new(kept.len());
+            let record = decode_record(PLACE, seq, kept, |digest| {
+                let content = self.blob(digest)?;
+                size.set(size.get() + content.as_ref().map_or(0, Vec::len));
+                Ok(content)
+            })?;
+            found.push((seq, record));
+            read += size.get();
+            if read >= bytes {
+                break;
+            }
+        }
+        Ok(found)
+    }
 }
 
 impl EventLog for MemoryLog {
@@ -88,25 +117,7 @@ impl EventLog for MemoryLog {
     }
 
     fn read(&self, after: Seq, limit: usize) -> Result<Vec<(Seq, Record)>, StoreError> {
-        if after < self.archived && limit > 0 && self.archives_lost {
-            return Err(StoreError::ArchiveMissing {
-                log: PLACE.to_owned(),
-                seq: after.next(),
-                folder: PLACE.to_owned(),
-            });
-        }
-        let skip = usize::try_from(after.0).unwrap_or(usize::MAX);
-        self.records
-            .iter()
-            .enumerate()
-            .skip(skip)
-            .take(limit)
-            .map(|(index, bytes)| {
-                let seq = Seq(index as u64).next();
-                let record = decode_record(PLACE, seq, bytes, |digest| self.blob(digest))?;
-                Ok((seq, record))
-            })
-            .collect()
+        self.read_within(after, limit, usize::MAX)
     }
 
     fn last(&self) -> Seq {

@@ -358,14 +358,19 @@ impl History for Reader {
         })
     }
 
-    fn events(&self, after: Option<Seq>, limit: usize) -> Result<Answer<Events>, StoreError> {
+    fn events_within(
+        &self,
+        after: Option<Seq>,
+        limit: usize,
+        bytes: usize,
+    ) -> Result<Answer<Events>, StoreError> {
         self.checked_answer(|connection| {
             let archived = position(connection, &self.log, ARCHIVED)?;
             let after = after.unwrap_or(archived);
             if after < archived {
                 return Err(StoreError::Archived { log: self.log.clone(), until: archived });
             }
-            let records = read::records(connection, &self.log, after, limit.min(MAX_ROWS))?;
+            let records = read::records_within(connection, &self.log, after, limit.min(MAX_ROWS), bytes)?;
             Ok(Events { archived, records })
         })
     }

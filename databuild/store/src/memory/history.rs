@@ -273,13 +273,18 @@ impl History for MemoryLog {
         self.answer(self.lists()?.taints.remove(&seq))
     }
 
-    fn events(&self, after: Option<Seq>, limit: usize) -> Result<Answer<Events>, StoreError> {
+    fn events_within(
+        &self,
+        after: Option<Seq>,
+        limit: usize,
+        bytes: usize,
+    ) -> Result<Answer<Events>, StoreError> {
         let archived = self.archived();
         let after = after.unwrap_or(archived);
         if after < archived {
             return Err(StoreError::Archived { log: PLACE.to_owned(), until: archived });
         }
-        self.answer(Events { archived, records: self.read(after, limit.min(MAX_ROWS))? })
+        self.answer(Events { archived, records: self.read_within(after, limit.min(MAX_ROWS), bytes)? })
     }
 
     fn event(&self, seq: Seq) -> Result<Answer<Option<Record>>, StoreError> {

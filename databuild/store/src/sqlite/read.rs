@@ -8,6 +8,7 @@ use databuild_core::digest::sha256_hex;
 use databuild_core::event::Record;
 use databuild_core::ids::Seq;
 use rusqlite::{params, Connection, OptionalExtension, Row};
+use std::cell::Cell;
 
 /// Position of the newest event.
 pub(in super::super) fn last_seq(connection: &Connection, log: &str) -> Result<Seq, StoreError> {
@@ -41,8 +42,9 @@ impl<'a> Rows<'a> {
         read().map_err(|e| failure(self.log, &e))
     }
 
-    /// The record of a row. `before` is the sum of the event before it; without one the row has it.
-    fn record(&self, row: &Row<'_>, before: Option<i64>) -> Result<Record, StoreError> {
+    /// The record of a row, and its bytes with those of the contents that it names. `before` is the sum of the event before it;
+    /// without one the row has it.
+    fn record(&self, row: &Row<'_>, before: Option<i64>) -> Result<(Record, usize), StoreError> {
         let fail = |e| failure(self.log, &e);
         let (seq, sum) = self.place(row)?;
         let payload = row.get_ref(3).map_err(fail)?.as_blob().map_err(|e| fail(e.into()))?;
@@ -51,12 +53,17 @@ impl<'a> Rows<'a> {
             None => row.get(4).map_err(fail)?,
         };
         self.sums.check(self.log, seq, payload, sum, before)?;
-        let record = decode_record(self.log, seq, payload, |digest| blob(self.connection, self.log, digest))?;
+        let size = Cell::new(payload.len());
+        let record = decode_record(self.log, seq, payload, |digest| {
+            let content = blob(self.connection, self.log, digest)?;
+            size.set(size.get() + content.as_ref().map_or(0, Vec::len));
+            Ok(content)
+        })?;
         // Searches by kind go by the column, which no sum covers.
         if row.get::<_, i64>(1).map_err(fail)? != i64::from(record.event.number()) {
             return Err(StoreError::corrupt(self.log, format!("event {seq} is filed under another kind")));
         }
-        Ok(record)
+        Ok((record, size.get()))
     }
 }
 
@@ -67,7 +74,19 @@ pub(in super::super) fn records(
     after: Seq,
     limit: usize,
 ) -> Result<Vec<(Seq, Record)>, StoreError> {
+    records_within(connection, log, after, limit, usize::MAX)
+}
+
+/// The same, up to the one with which they have so many bytes together as they are stored.
+pub(in super::super) fn records_within(
+    connection: &Connection,
+    log: &str,
+    after: Seq,
+    limit: usize,
+    bytes: usize,
+) -> Result<Vec<(Seq, Record)>, StoreError> {
     let mut found = Vec::new();
+    let mut read = 0;
     let fail = |e| failure(log, &e);
     let reading = Rows::of(connection, log)?;
     let mut statement = connection
@@ -87,9 +106,14 @@ pub(in super::super) fn records(
         if seq != previous.next() {
             return Err(StoreError::corrupt(log, format!("event {} is missing", previous.next())));
         }
-        found.push((seq, reading.record(row, before)?));
+        let (record, size) = reading.record(row, before)?;
+        found.push((seq, record));
         previous = seq;
         before = Some(sum);
+        read += size;
+        if read >= bytes {
+            break;
+        }
     }
     Ok(found)
 }
@@ -127,7 +151,7 @@ pub(in super::super) fn records_of_kinds(
     let mut rows = statement.query(params![after.0 as i64, kinds[0], kinds[1], limit]).map_err(fail)?;
     let mut found = Vec::new();
     while let Some(row) = rows.next().map_err(fail)? {
-        found.push((reading.place(row)?.0, reading.record(row, None)?));
+        found.push((reading.place(row)?.0, reading.record(row, None)?.0));
     }
     Ok(found)
 }
