@@ -91,9 +91,9 @@ def databuild_crate(crate_name = None, binary = None, deps = [], dev_deps = [], 
             compile_data = included,
             crate_name = binary + "_program" if binary == crate_name else binary,
             crate_root = "src/main.rs",
-            # What is handed out needs no symbols, which are a fifth of its bytes, and much code that crates have in common once.
+            # What is handed out needs no symbols, which are a fifth of its bytes.
             rustc_flags = select({
-                "//databuild:optimized": ["--codegen=lto=fat", "--codegen=strip=symbols"],
+                "//databuild:optimized": ["--codegen=strip=symbols"],
                 "//conditions:default": [],
             }),
             visibility = visibility,
