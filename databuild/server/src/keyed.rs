@@ -41,6 +41,8 @@ pub(super) enum Kept {
     Instead(KeptAnswer),
     /// Nothing: it is worked out anew.
     Nothing,
+    /// Not even that it was asked for, as nothing was done.
+    NotAsked,
 }
 
 /// A body with the name that the client gave to its request.
@@ -144,7 +146,7 @@ async fn carried_out(app: &App, request: Request, key: RequestKey, next: Next) -
     let origin = request.extensions().get::<Origin>().cloned().unwrap_or_default();
     let engine = app.backend.engine.on_behalf_of(origin).under(Some(key.clone()));
     let answer = next.run(request).await;
-    if !answer.status().is_success() {
+    if !answer.status().is_success() || matches!(answer.extensions().get(), Some(Kept::NotAsked)) {
         return answer;
     }
     let known =
@@ -172,7 +174,7 @@ async fn carried_out(app: &App, request: Request, key: RequestKey, next: Next) -
 /// What is kept of an answer.
 async fn kept(answer: Response) -> Result<(Response, Option<KeptAnswer>), ApiError> {
     match answer.extensions().get() {
-        Some(Kept::Nothing) => return Ok((answer, None)),
+        Some(Kept::Nothing | Kept::NotAsked) => return Ok((answer, None)),
         Some(Kept::Instead(kept)) => {
             let kept = kept.clone();
             return Ok((answer, Some(kept)));

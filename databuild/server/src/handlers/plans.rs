@@ -2,14 +2,14 @@
 
 use super::super::error::ApiError;
 use super::super::extract::Query;
-use super::super::keyed::Keyed;
+use super::super::keyed::{Kept, Keyed};
 use super::{created, wants, Answer};
 use crate::api::{ApplyPlan, Page, PlanRequest, PlanSummary, PlanView, PlansQuery, WantDetail};
 use crate::app::plans;
 use crate::state::App;
 use axum::extract::Path;
 use axum::response::{IntoResponse, Response};
-use axum::Json;
+use axum::{Extension, Json};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -36,9 +36,11 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
     )
 )]
 async fn create(app: App, Keyed { key, body }: Keyed<PlanRequest>) -> Result<Response, ApiError> {
+    let saves = body.save.unwrap_or(true);
     let plan = plans::create(&app, body, key).await?;
     Ok(match plan.made.id.clone() {
         Some(id) => created("plans", &id, plan),
+        None if !saves => (Extension(Kept::NotAsked), Json(plan.made)).into_response(),
         None => Json(plan.made).into_response(),
     })
 }

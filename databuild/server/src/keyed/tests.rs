@@ -28,6 +28,21 @@ fn a_key_is_short_printable_and_alone() {
     assert_eq!(of(&["a", "b"]), Err(()));
 }
 
+#[test]
+fn a_plan_that_is_not_kept_leaves_no_trace_under_a_key_either() {
+    let server = Server::start();
+    let events =
+        |server: &Server| server.json("GET", "/api/v1/events", "").1["data"].as_array().map(Vec::len);
+    let before = events(&server);
+    assert!(before.is_some());
+    let plan = json!({"targets": ["daily/city=oslo/date=2024-01-01"], "save": false}).to_string();
+    for _ in 0..2 {
+        let (status, answer) = post(&server, "/api/v1/plans", "look", &plan);
+        assert_eq!((status, &answer["id"]), (200, &Value::Null), "{answer}");
+    }
+    assert_eq!(events(&server), before);
+}
+
 /// Whatever a request makes, it makes once.
 #[tokio::test]
 async fn a_request_sent_again_makes_nothing_more() {
