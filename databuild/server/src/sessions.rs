@@ -162,7 +162,8 @@ fn read(said: &str) -> Option<(i64, Link)> {
     let mut parts = said.split('.');
     let (until, person, token) = (parts.next()?, parts.next()?, parts.next()?);
     let link = Link { person: text(person)?, token: Some(text(token)?).filter(|token| !token.is_empty()) };
-    Some((until.parse().ok()?, link)).filter(|_| parts.next().is_none())
+    let until = until.parse().ok()?;
+    parts.next().is_none().then_some((until, link))
 }
 
 /// A header that gives a browser a cookie which no page and no other site can use.
