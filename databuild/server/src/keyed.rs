@@ -1,7 +1,8 @@
 //! Requests that name themselves by the header `Idempotency-Key`: each is carried out once, and told the same again.
 //!
 //! Invariants:
-//! - Every POST may name itself ([`once`] stands before all of them), and what succeeded under a name is a fact of the log.
+//! - Every POST may name itself ([`once`] stands before all of them), and what succeeded under a name is a fact of the log, but for
+//!   looks that do nothing ([`Kept::NotAsked`]).
 //! - What is done in the log is recorded together with the name. So a server that is killed has either done it and knows the name, or
 //!   neither.
 //! - Answers are kept without what is secret ([`Kept`]).
