@@ -11,13 +11,13 @@ use super::asker::Asker;
 use super::error::ApiError;
 use super::extract::{json, whole};
 use super::flights::Flight;
+use super::next::Next;
 use super::state::App;
 use crate::app::{AppError, Context as _};
 use crate::engine::CommandError;
 use axum::body::{to_bytes, Body};
-use axum::extract::{FromRequest, Request, State};
-use axum::http::{header, HeaderMap, HeaderValue, Method, StatusCode};
-use axum::middleware::Next;
+use axum::extract::{FromRequest, Request};
+use axum::http::{header, HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use databuild_core::decide::repeated;
 use databuild_core::digest::sha256_of_texts;
@@ -66,14 +66,15 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Keyed<T> {
 }
 
 /// Carries a request with a name out once.
-pub(super) async fn once(State(app): State<App>, request: Request, next: Next) -> Response {
-    if request.method() != Method::POST || !request.headers().contains_key(HEADER) {
+pub(super) async fn once(app: &App, request: Request, next: impl Next + 'static) -> Response {
+    if !request.headers().contains_key(HEADER) {
         return next.run(request).await;
     }
-    match begun(&app, request).await {
+    match begun(app, request).await {
         Ok(Begun::Known(answer)) => answer,
         Ok(Begun::New(request, key, flight)) => {
             // It is carried out though its client may leave, for that will ask what came of it.
+            let app = app.clone();
             let work = async move {
                 let answer = carried_out(&app, request, key, next).await;
                 drop(flight);
@@ -143,7 +144,7 @@ async fn again(app: &App, seq: Seq) -> Result<Response, ApiError> {
 }
 
 /// Carries it out, and records what it is told if that was not recorded with what was done.
-async fn carried_out(app: &App, request: Request, key: RequestKey, next: Next) -> Response {
+async fn carried_out(app: &App, request: Request, key: RequestKey, next: impl Next) -> Response {
     let origin = request.extensions().get::<Origin>().cloned().unwrap_or_default();
     let engine = app.backend.engine.on_behalf_of(origin).under(Some(key.clone()));
     let answer = next.run(request).await;

@@ -5,19 +5,18 @@ use super::caller::{in_browser, origin_of, RequestId};
 use super::error::ApiError;
 use super::guard::{is_for_people, is_open, Private, Trusted};
 use super::pages;
+use super::next::Next;
 use super::sessions::{Session, SignedOut};
 use super::state::App;
 use super::veiled;
 use axum::body::Body;
-use axum::extract::rejection::RawPathParamsRejection;
-use axum::extract::{RawPathParams, Request, State};
+use axum::extract::Request;
 use axum::http::{header, HeaderMap, HeaderValue, Method, StatusCode};
-use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use tokio_stream::StreamExt as _;
 
 /// Lets through who may talk to the server.
-pub(super) async fn guard(State(app): State<App>, request: Request, next: Next) -> Response {
+pub(super) async fn guard(app: &App, request: Request, next: impl Next) -> Response {
     let guard = &app.guard;
     let headers = request.headers();
     // No page can open such a connection, so whatever it calls the server is right.
@@ -46,10 +45,10 @@ pub(super) async fn guard(State(app): State<App>, request: Request, next: Next) 
     }
     let path = request.uri().path();
     let open = is_open(path);
-    let (asker, session) = match asker::of(&app, private, headers) {
+    let (asker, session) = match asker::of(app, private, headers) {
         Some(asker) => (Ok(asker), None),
         None => match guard.sessions.of(headers, crate::os::now()) {
-            Ok(session) => (asker::of_session(&app, &session), Some(session)),
+            Ok(session) => (asker::of_session(app, &session), Some(session)),
             Err(why) => (Err(why), None),
         },
     };
@@ -70,8 +69,8 @@ pub(super) async fn guard(State(app): State<App>, request: Request, next: Next) 
             let for_people = is_for_people(path, headers);
             // What is open says nothing that anybody might not know.
             let asker = asker.ok().filter(|_| !open).unwrap_or(Asker::Owner);
-            match asker.pass(&app, request).await {
-                Ok(request) => answered(&app, &asker, session, request, next).await,
+            match asker.pass(app, request).await {
+                Ok(request) => answered(app, &asker, session, request, next).await,
                 Err(refused) if for_people => pages::page_of(refused),
                 Err(refused) => refused.into_response(),
             }
@@ -110,7 +109,7 @@ async fn answered(
     asker: &Asker,
     session: Option<Session>,
     mut request: Request,
-    next: Next,
+    next: impl Next,
 ) -> Response {
     // Whoever let it in has given it one.
     let known = request.extensions().get::<RequestId>().cloned();
@@ -172,21 +171,6 @@ fn with_cors(mut response: Response, origin: &str) -> Response {
     // Such a page may have signed in, by a cookie.
     headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
     response
-}
-
-/// Handlers have the parts of a path as text, and axum would refuse what is none in words of its own.
-pub(super) async fn with_readable_path(
-    params: Result<RawPathParams, RawPathParamsRejection>,
-    request: Request,
-    next: Next,
-) -> Response {
-    match params {
-        Err(RawPathParamsRejection::InvalidUtf8InPathParam(error)) => {
-            ApiError::new("bad_path", error.body_text()).into_response()
-        }
-        // Most paths have no such parts.
-        _ => next.run(request).await,
-    }
 }
 
 #[cfg(test)]

@@ -4,10 +4,10 @@
 //! somebody typed into its address beside a token of its forms, and lengths of packed pages could be made to tell of it; but only
 //! to who can have a browser ask with its cookie, and that is sent for pages of this server alone (`SameSite=Strict`).
 
+use super::next::Next;
 use axum::body::{to_bytes, Body, Bytes, HttpBody as _};
 use axum::extract::Request;
 use axum::http::{header, response, HeaderMap, HeaderValue, StatusCode};
-use axum::middleware::Next;
 use axum::response::Response;
 use flate2::write::GzEncoder;
 use flate2::Compression;
@@ -21,7 +21,7 @@ const LARGE: usize = 256 << 10;
 const KINDS: [&str; 5] = ["text/html", "text/css", "text/javascript", "application/json", "image/svg+xml"];
 
 /// Packs answers.
-pub(super) async fn packed(request: Request, next: Next) -> Response {
+pub(super) async fn packed(request: Request, next: impl Next) -> Response {
     let takes = takes_gzip(request.headers());
     let response = next.run(request).await;
     let whole = response.body().size_hint().exact();

@@ -6,10 +6,10 @@
 //! - Labels come from closed lists: a request to no route counts for all such together, and so does one with a method of its own.
 
 use super::caller::{RequestId, REQUEST_ID};
+use super::next::Next;
 use super::state::App;
-use axum::extract::{MatchedPath, Request, State};
+use axum::extract::{MatchedPath, Request};
 use axum::http::{header, HeaderValue, Method};
-use axum::middleware::Next;
 use axum::response::Response;
 use std::time::Instant;
 use tracing::field::Empty;
@@ -22,7 +22,7 @@ const NO_ROUTE: &str = "none";
 const PROBES: [&str; 5] = ["/health", "/healthz", "/api/health", "/ready", "/metrics"];
 
 /// Gives a request its id, and notes what came of it.
-pub(super) async fn noted(State(app): State<App>, mut request: Request, next: Next) -> Response {
+pub(super) async fn noted(app: &App, mut request: Request, next: impl Next) -> Response {
     let began = Instant::now();
     let matched = request.extensions().get::<MatchedPath>().cloned();
     let route = matched.as_ref().map_or(NO_ROUTE, MatchedPath::as_str);

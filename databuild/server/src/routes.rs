@@ -1,6 +1,5 @@
 //! All routes: those of each noun, where they are mounted, and what each request passes.
 
-use super::asker::segments;
 use super::document;
 use super::error::ApiError;
 use super::handlers::openapi::Described;
@@ -8,24 +7,15 @@ use super::handlers::{
     checks, compare, contents, datasets, errors, events, graphs, inventory, judgements, keys, mcp, metrics,
     now, openapi, partitions, plans, pools, queue, runs, server, sessions, timeline, tokens, trials, wants,
 };
-use super::keyed::once;
-use super::middleware::{guard, with_readable_path};
-use super::pack::packed;
 use super::pages;
-use super::requests::noted;
+use super::passage::passed;
 use super::state::App;
-use super::tag::{tagged, tagged_page};
-use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::{HeaderMap, Uri};
-use axum::middleware::{from_fn, from_fn_with_state, Next};
-use axum::response::Response;
+use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 use axum::{Extension, Router};
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
-
-/// Bodies larger than this are refused, except where a route says otherwise.
-const BODY_LIMIT: usize = 1 << 20;
 
 /// Routes below `/api/v1`.
 fn v1() -> OpenApiRouter<App> {
@@ -70,9 +60,9 @@ fn all() -> (Router<App>, OpenApi) {
         .merge(server::root_routes())
         .merge(metrics::root_routes())
         .merge(mcp::root_routes())
-        .nest("/api/v1", v1().route_layer(from_fn(with_readable_path)));
+        .nest("/api/v1", v1());
     let (router, said) = described.split_for_parts();
-    (router.nest("/api", seed().route_layer(from_fn(with_readable_path))), said)
+    (router.nest("/api", seed()), said)
 }
 
 /// The API's description of itself, an OpenAPI 3.1 document.
@@ -86,32 +76,15 @@ pub fn router(app: App) -> Router {
     let (router, said) = all();
     router
         .layer(Extension(Described::by(move || document::complete(&said))))
-        .layer(from_fn_with_state(app.clone(), tagged))
-        .layer(from_fn_with_state(app.clone(), once))
-        .merge(pages::routes().route_layer(from_fn(with_readable_path)).layer(from_fn(tagged_page)))
+        .merge(pages::routes())
         .fallback(|uri: Uri, headers: HeaderMap| async move {
             pages::told(&uri, &headers, ApiError::new("not_found", "there is no such path"))
         })
         .method_not_allowed_fallback(|uri: Uri, headers: HeaderMap| async move {
             pages::told(&uri, &headers, ApiError::new("method_not_allowed", "this path has no such method"))
         })
-        .layer(from_fn_with_state(app.clone(), guard))
-        .layer(from_fn(with_body_limit))
-        .layer(from_fn(packed))
-        .layer(from_fn_with_state(app.clone(), noted))
+        .layer(from_fn_with_state(app.clone(), passed))
         .with_state(app)
-}
-
-/// Says how large the body of a request may be, before anybody reads it.
-async fn with_body_limit(mut request: Request, next: Next) -> Response {
-    let most = match segments(request.uri().path())[..] {
-        ["graphs"] | ["graphs", "impact"] => graphs::LIMIT,
-        ["keys", ..] => keys::LIMIT,
-        ["contents", ..] => contents::LIMIT,
-        _ => BODY_LIMIT,
-    };
-    DefaultBodyLimit::max(most).apply(&mut request);
-    next.run(request).await
 }
 
 /// What a server answers that replays its log: it is well, not ready, and cannot do anything else yet.

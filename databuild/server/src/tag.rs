@@ -9,11 +9,11 @@
 //! viewer's alone: nobody has it but who has seen the same.
 
 use super::asker::Asker;
+use super::next::Next;
 use super::state::App;
 use axum::body::{to_bytes, Body};
-use axum::extract::{Request, State};
-use axum::http::{header, HeaderMap, HeaderValue, Method, StatusCode};
-use axum::middleware::Next;
+use axum::extract::Request;
+use axum::http::{header, HeaderMap, HeaderValue, StatusCode};
 use axum::response::Response;
 use databuild_core::digest::sha256_hex;
 
@@ -23,10 +23,7 @@ const DIGITS: usize = 32;
 const RIGHTS: usize = 8;
 
 /// Tags what a GET answers.
-pub(super) async fn tagged(State(app): State<App>, request: Request, next: Next) -> Response {
-    if request.method() != Method::GET {
-        return next.run(request).await;
-    }
+pub(super) async fn tagged(app: &App, request: Request, next: impl Next) -> Response {
     let known = known(request.headers());
     let seq = app.backend.engine.snapshot().state.seq().0;
     let rights = rights(request.extensions().get());
@@ -46,10 +43,7 @@ pub(super) async fn tagged(State(app): State<App>, request: Request, next: Next)
 }
 
 /// Tags what a GET of a page answers.
-pub(super) async fn tagged_page(request: Request, next: Next) -> Response {
-    if request.method() != Method::GET {
-        return next.run(request).await;
-    }
+pub(super) async fn tagged_page(request: Request, next: impl Next) -> Response {
     let known = known(request.headers());
     let response = next.run(request).await;
     let kind = response.headers().get(header::CONTENT_TYPE);

@@ -1,0 +1,74 @@
+//! What each request passes on its way to a handler, and its answer on the way back.
+
+use super::asker::segments;
+use super::error::ApiError;
+use super::handlers::{contents, graphs, keys};
+use super::keyed::once;
+use super::middleware::guard;
+use super::pack::packed;
+use super::requests::noted;
+use super::state::App;
+use super::tag::{tagged, tagged_page};
+use axum::extract::rejection::RawPathParamsRejection;
+use axum::extract::{DefaultBodyLimit, MatchedPath, RawPathParams, Request, State};
+use axum::http::Method;
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
+
+/// Bodies larger than this are refused, except where a route says otherwise.
+const BODY_LIMIT: usize = 1 << 20;
+
+/// All of it: the request is noted, its answer packed; it is let in by its host, origin and token; and is answered once for its
+/// name, or by a tag to who has the answer.
+pub(super) async fn passed(
+    State(app): State<App>,
+    params: Result<RawPathParams, RawPathParamsRejection>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let handled = |request| async { handled(&app, params, request, next).await };
+    let let_in = |request| guard(&app, request, handled);
+    noted(&app, request, |request| packed(with_body_limit(request), let_in)).await
+}
+
+/// The answer of a handler to a request that was let in.
+async fn handled(
+    app: &App,
+    params: Result<RawPathParams, RawPathParamsRejection>,
+    request: Request,
+    next: Next,
+) -> Response {
+    // Handlers have the parts of a path as text, and axum would refuse what is none in words of its own. Most paths have no such
+    // parts.
+    if let Err(RawPathParamsRejection::InvalidUtf8InPathParam(error)) = params {
+        return ApiError::new("bad_path", error.body_text()).into_response();
+    }
+    let is_page = match request.extensions().get::<MatchedPath>() {
+        Some(route) => !is_of_api(route.as_str()),
+        None => return next.run(request).await,
+    };
+    let next = |request| next.run(request);
+    match *request.method() {
+        Method::GET if is_page => tagged_page(request, next).await,
+        Method::GET => tagged(app, request, next).await,
+        Method::POST if !is_page => once(app, request, next).await,
+        _ => next(request).await,
+    }
+}
+
+/// Whether programs ask a route.
+fn is_of_api(route: &str) -> bool {
+    route.starts_with("/api/") || ["/health", "/healthz", "/ready", "/metrics", "/mcp"].contains(&route)
+}
+
+/// Says how large the body of a request may be, before anybody reads it.
+fn with_body_limit(mut request: Request) -> Request {
+    let most = match segments(request.uri().path())[..] {
+        ["graphs"] | ["graphs", "impact"] => graphs::LIMIT,
+        ["keys", ..] => keys::LIMIT,
+        ["contents", ..] => contents::LIMIT,
+        _ => BODY_LIMIT,
+    };
+    DefaultBodyLimit::max(most).apply(&mut request);
+    request
+}
