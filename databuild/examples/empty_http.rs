@@ -5,7 +5,7 @@ use axum::Router;
 use std::process::ExitCode;
 
 /// Threads for requests.
-const THREADS: usize = 2;
+const THREADS: usize = databuild_server::THREADS;
 
 fn main() -> ExitCode {
     match serve() {

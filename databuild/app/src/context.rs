@@ -79,11 +79,20 @@ pub struct Setup {
 
 /// Who carries out commands: the backend, and threads for what would block an async one.
 ///
-/// A command is an async function over a context. It reads the history and looks at disks only in `quick`, `slow` and
-/// `looking`, so whoever serves it says which threads do that, how many there are, and how long a command waits for one.
+/// A command is an async function over a context. It reads the history and looks at disks only in `by_id`, `quick`,
+/// `slow` and `looking`, so whoever serves it says which threads do that, how many there are, and how long a command waits for one.
 pub trait Context: Sync {
     /// What there is besides the history.
     fn backend(&self) -> &Backend;
+
+    /// Looks up one thing by its id, and nothing that grows with the history.
+    ///
+    /// # Errors
+    /// As [`Context::quick`].
+    fn by_id<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Backend, &dyn History) -> Result<T, AppError> + Send + 'static,
+    ) -> impl Future<Output = Result<T, AppError>> + Send;
 
     /// Works out something about one thing: some look-ups by id.
     ///

@@ -61,7 +61,7 @@ pub async fn list(context: &impl Context, query: RunsQuery) -> Result<Page<RunRo
 /// # Errors
 /// No such run.
 pub async fn get(context: &impl Context, id: RunId) -> Result<RunDetail, AppError> {
-    context.quick(move |backend, reader| detail(backend, reader, id)).await
+    context.by_id(move |backend, reader| detail(backend, reader, id)).await
 }
 
 /// Stops a run. That it is over is no error.

@@ -9,6 +9,7 @@
 //! - A lane holds its pieces in the order in which they came.
 //! - Work that panics takes neither its thread nor its lane along.
 
+use super::at_once::{AtOnce, THREADS};
 use std::collections::VecDeque;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -24,13 +25,15 @@ pub(super) const SLOW: usize = 3;
 /// asked.
 pub(super) const LOOKING: usize = 8;
 /// Connections to the log that requests need at once, at most.
-pub const MOST_READERS: usize = MOST_QUICK + SLOW + LOOKING;
+pub const MOST_READERS: usize = THREADS + MOST_QUICK + SLOW + LOOKING;
 /// How long a request waits until its work is begun.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The lanes of all requests.
 #[derive(Debug)]
 pub struct Lanes {
+    /// For look-ups by id, on the threads of requests.
+    pub(super) at_once: AtOnce,
     /// For answers about one thing.
     pub(super) quick: Lane,
     /// For lists and counts.
@@ -56,7 +59,7 @@ impl Lanes {
         let quick = Lane::start("quick-reads", cores.clamp(2, MOST_QUICK))?;
         let slow = Lane::start("slow-reads", SLOW)?;
         let looking = Lane::start("looks", LOOKING)?;
-        Ok(Lanes { quick, slow, looking, patience: PATIENCE })
+        Ok(Lanes { at_once: AtOnce::new(THREADS), quick, slow, looking, patience: PATIENCE })
     }
 }
 

@@ -19,6 +19,7 @@ use databuild_execution::snapshot;
 use databuild_store as store;
 
 mod asker;
+mod at_once;
 mod caller;
 mod document;
 mod error;
@@ -49,6 +50,7 @@ mod stream;
 mod tag;
 mod veiled;
 
+pub use at_once::THREADS;
 pub use error::{shutting_down, too_many_waiting};
 pub use flights::Flights;
 pub use guard::{Encrypted, Guard, Private, Trusted};

@@ -1,7 +1,8 @@
-//! How requests read the history and work out long answers: off the async threads, few at a time.
+//! How requests read the history and work out long answers: off the threads that serve requests, few at a time, but for look-ups
+//! by id ([`super::at_once`]).
 //!
 //! Invariants:
-//! - A command reaches the history only through its [`Context`], so SQLite never runs on an async thread.
+//! - A command reaches the history only through its [`Context`], so nothing but look-ups by id runs on the threads that serve requests.
 //! - However many ask for long lists, answers about one thing have threads of their own. However long others take to say what
 //!   external data there is, lists have.
 //! - Nothing is begun for a client that has left.
@@ -17,6 +18,19 @@ use std::sync::Arc;
 impl Context for App {
     fn backend(&self) -> &Backend {
         &self.backend
+    }
+
+    async fn by_id<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Backend, &dyn History) -> Result<T, AppError> + Send + 'static,
+    ) -> Result<T, AppError> {
+        match self.lanes.at_once.enter() {
+            Some(turn) => {
+                let answer = turn.answer(|| work(&self.backend, &*self.reader));
+                answer.unwrap_or_else(|| not_answered(NoAnswer::Panicked))
+            }
+            None => self.in_lane(&self.lanes.quick, work).await,
+        }
     }
 
     async fn quick<T: Send + 'static>(
@@ -49,15 +63,17 @@ impl App {
     ) -> Result<T, AppError> {
         let (backend, reader) = (self.backend.clone(), Arc::clone(&self.reader));
         let work = move || work(&backend, &*reader);
-        lane.answer(self.lanes.patience, work).await.unwrap_or_else(|none| {
-            Err(match none {
-                NoAnswer::Busy => {
-                    AppError::new("server_busy", "the server answers as many requests as it can; ask again")
-                }
-                NoAnswer::Panicked => CommandError::Internal("the request's work panicked").into(),
-            })
-        })
+        lane.answer(self.lanes.patience, work).await.unwrap_or_else(not_answered)
     }
+}
+
+fn not_answered<T>(why: NoAnswer) -> Result<T, AppError> {
+    Err(match why {
+        NoAnswer::Busy => {
+            AppError::new("server_busy", "the server answers as many requests as it can; ask again")
+        }
+        NoAnswer::Panicked => CommandError::Internal("the request's work panicked").into(),
+    })
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use crate::engine::{Engine, EngineConfig, EngineError, Handle, READING_THREADS};
 use crate::executor::{Connect, Local};
 use crate::os::{raise_open_files, restore_open_files, Deadline};
 use crate::runner::{ConnectOptions, RunnerClient, RunnerError};
-use crate::server::{router, App, Guard, Lanes, Requests, Sessions, Shared, MOST_READERS};
+use crate::server::{router, App, Guard, Lanes, Requests, Sessions, Shared, MOST_READERS, THREADS};
 use crate::snapshot;
 use crate::store::{Archiver, Reader, SqliteLog, StoreError};
 use std::net::SocketAddr;
@@ -138,7 +138,7 @@ fn start_and_serve(
     ready: Option<ReadyPipe>,
 ) -> Result<(), (ServeError, Option<ReadyPipe>)> {
     let system = |error: std::io::Error| ServeError::System(error.to_string());
-    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(THREADS).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return Err((system(error), ready)),
     };

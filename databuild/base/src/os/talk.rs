@@ -5,7 +5,9 @@
 //! written at once is dropped; `eprintln!` would end the process, or wait.
 
 use rustix::event::{poll, PollFd, PollFlags, Timespec};
+use rustix::fs::FileType;
 use std::io::{self, Write};
+use std::sync::LazyLock;
 
 /// A pipe that takes anything takes so much without waiting (`PIPE_BUF`).
 const AT_ONCE: usize = 4096;
@@ -21,6 +23,14 @@ pub struct Stderr;
 
 impl Write for Stderr {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if is_file() {
+            // A file takes what comes, from several threads at once, too; it may be full.
+            let mut rest = bytes;
+            while let Ok(written @ 1..) = rustix::io::write(rustix::stdio::stderr(), rest) {
+                rest = &rest[written..];
+            }
+            return Ok(bytes.len());
+        }
         // Held, so that no other thread fills what is free.
         let mut stderr = io::stderr().lock();
         for part in bytes.chunks(AT_ONCE) {
@@ -35,6 +45,15 @@ impl Write for Stderr {
         let _ = io::stderr().flush();
         Ok(())
     }
+}
+
+/// Whether stderr is a file, which it is from the beginning or never.
+fn is_file() -> bool {
+    static IS_FILE: LazyLock<bool> = LazyLock::new(|| {
+        let is_file = |stat: rustix::fs::Stat| FileType::from_raw_mode(stat.st_mode).is_file();
+        rustix::fs::fstat(rustix::stdio::stderr()).is_ok_and(is_file)
+    });
+    *IS_FILE
 }
 
 /// Whether a write would not wait. What is broken does not wait either.
