@@ -115,8 +115,7 @@ impl Observers {
         base_env: Vec<(String, String)>,
         inherited: PathBuf,
     ) -> std::io::Result<Observers> {
-        // What observers of a server that was killed have left.
-        observe::kill_strays(&folder, None);
+        observe::end_left_over(&folder);
         Ok(Observers {
             workspace,
             folder,

@@ -12,7 +12,8 @@ mod strays;
 
 pub use http::{machine_tls, HttpClient, HttpError};
 pub use process::{run, Order, ProcessError, Stop};
-pub use strays::kill_strays;
+pub use strays::end_left_over;
+use strays::kill_strays;
 
 use std::time::Duration;
 

@@ -39,6 +39,21 @@ pub fn kill_strays(folder: &Path, since: Option<u64>) {
     tracing::warn!(folder = %folder.display(), "an observer left processes that start others faster than they can be ended");
 }
 
+/// Ends what observers of a server that was killed have left, each of which had a folder of its own below `folder`.
+pub fn end_left_over(folder: &Path) {
+    // Who has none has left nobody; to look at every process there is takes longer than the rest of a start.
+    let left: Vec<_> = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+    if left.is_empty() {
+        return;
+    }
+    kill_strays(folder, None);
+    for own in left {
+        if let Err(error) = fs::remove_dir_all(&own) {
+            tracing::warn!(%error, folder = %own.display(), "the folder of an observer that was left cannot be removed");
+        }
+    }
+}
+
 fn pids() -> impl Iterator<Item = Pid> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
     let pids = entries.filter_map(|entry| Pid::from_raw(entry.file_name().to_str()?.parse().ok()?));
@@ -78,4 +93,26 @@ fn kill(pid: Pid, folder: &Path) -> bool {
     tracing::info!(pid = pid.as_raw_nonzero(), "ended a process that an observer left behind");
     let _ = poll(&mut [PollFd::new(&process, PollFlags::IN)], Some(&PATIENCE));
     true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::process::ExitStatusExt as _;
+    use std::process::Command;
+
+    #[test]
+    fn the_next_server_ends_what_observers_of_a_killed_one_left() {
+        let folder = tempfile::tempdir().unwrap();
+        let observers = folder.path().join("observers");
+        let own = observers.join("7");
+        fs::create_dir_all(&own).unwrap();
+        let mut left = Command::new("sleep");
+        let mut left = left.arg("1000").env("DATABUILD_REQUEST", own.join("request.json")).spawn().unwrap();
+        end_left_over(&observers);
+        assert_eq!(left.wait().unwrap().signal(), Some(Signal::KILL.as_raw()));
+        assert!(observers.exists() && !own.exists());
+        end_left_over(&observers);
+        end_left_over(&folder.path().join("never"));
+    }
 }
