@@ -104,16 +104,18 @@ impl Entries {
     /// Adds a row after all others, with its entries in key order.
     pub(super) fn append_row(&mut self, tuple: Tuple, entries: impl Iterator<Item = (Key, Entry)>) {
         let mut pages = Pages::new();
-        let mut page: Vec<(Key, Entry)> = Vec::new();
+        // Most pages are full, so the next one is made where this one was, and copied out at its exact length.
+        let mut page: Vec<(Key, Entry)> = Vec::with_capacity(PAGE as usize);
         for (key, entry) in entries {
             if let Some((first, _)) = page.first().filter(|(first, _)| first / PAGE != key / PAGE) {
-                pages.insert(first / PAGE, Arc::new(std::mem::take(&mut page)));
+                pages.insert(first / PAGE, Arc::new(page.clone()));
+                page.clear();
             }
             page.push((key, entry));
             self.len += 1;
         }
         if let Some((first, _)) = page.first() {
-            pages.insert(first / PAGE, Arc::new(page));
+            pages.insert(first / PAGE, Arc::new(page.clone()));
             self.rows.insert(tuple, pages);
         }
     }

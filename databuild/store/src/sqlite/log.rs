@@ -24,7 +24,7 @@ use super::sums::{keep_sum, sum, sum_of};
 use databuild_core::digest::sha256_hex;
 use databuild_core::event::Record;
 use databuild_core::ids::Seq;
-use rusqlite::{params, Connection, TransactionBehavior};
+use rusqlite::{params, Connection, TransactionBehavior, MAIN_DB};
 use std::path::{Path, PathBuf};
 
 /// Events read at a time when history lists are made again.
@@ -311,17 +311,26 @@ impl EventLog for SqliteLog {
         let fail = |e| failure(&self.log, &e);
         let mut statement = self
             .connection
-            .prepare_cached("SELECT seq, format, sha256, bytes FROM checkpoints ORDER BY seq DESC")
+            .prepare_cached("SELECT seq, format, sha256 FROM checkpoints ORDER BY seq DESC")
             .map_err(fail)?;
         let stored = statement
             .query_map([], |row| {
-                let seq = Seq(row.get::<_, i64>(0)? as u64);
-                let checkpoint = Checkpoint { seq, format: row.get(1)?, bytes: row.get(3)? };
+                let row_id: i64 = row.get(0)?;
+                let bytes = checkpoint_bytes(&self.connection, row_id)?;
+                let checkpoint = Checkpoint { seq: Seq(row_id as u64), format: row.get(1)?, bytes };
                 Ok(StoredCheckpoint { checkpoint, sha256: row.get(2)? })
             })
             .map_err(fail)?;
         choose_checkpoint(stored.map(|row| row.map_err(fail)), format, self.last)
     }
+}
+
+/// The bytes of a checkpoint. As a column, SQLite would put them together first, and they would be copied once more.
+fn checkpoint_bytes(connection: &Connection, row_id: i64) -> rusqlite::Result<Vec<u8>> {
+    let blob = connection.blob_open(MAIN_DB, "checkpoints", "bytes", row_id, true)?;
+    let mut bytes = vec![0; blob.len()];
+    blob.read_at_exact(&mut bytes, 0)?;
+    Ok(bytes)
 }
 
 /// Adds records after the last event, whose position and sum are given. Gives the sum of the last one then.
