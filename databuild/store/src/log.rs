@@ -145,8 +145,10 @@ pub struct IgnoredCheckpoint {
 /// A checkpoint as it was stored, before it is believed.
 pub(super) struct StoredCheckpoint {
     pub(super) checkpoint: Checkpoint,
-    /// SHA-256 of the bytes when they were saved.
-    pub(super) sha256: String,
+    /// SHA-256 of the bytes.
+    pub(super) digest: String,
+    /// The same when they were saved.
+    pub(super) saved: String,
 }
 
 /// The first usable one of `stored`, which is ordered newest first.
@@ -157,12 +159,12 @@ pub(super) fn choose_checkpoint(
 ) -> Result<FoundCheckpoint, StoreError> {
     let mut found = FoundCheckpoint::default();
     for candidate in stored {
-        let StoredCheckpoint { checkpoint, sha256 } = candidate?;
+        let StoredCheckpoint { checkpoint, digest, saved } = candidate?;
         let reason = if checkpoint.format != format {
             format!("its format is {}, not {format}", checkpoint.format)
         } else if checkpoint.seq > last {
             format!("the log ends before it, at event {last}")
-        } else if sha256_hex(&checkpoint.bytes) != sha256 {
+        } else if digest != saved {
             "its bytes are not as they were saved".to_owned()
         } else {
             found.checkpoint = Some(checkpoint);

@@ -162,7 +162,8 @@ impl EventLog for MemoryLog {
         let stored = self.checkpoints.iter().rev().map(|(seq, (format, bytes, sha256))| {
             Ok(StoredCheckpoint {
                 checkpoint: Checkpoint { seq: *seq, format: *format, bytes: bytes.clone() },
-                sha256: sha256.clone(),
+                digest: sha256_hex(bytes),
+                saved: sha256.clone(),
             })
         });
         choose_checkpoint(stored, format, self.last())

@@ -21,12 +21,16 @@ use super::schema::{
 };
 use super::stage::Stage;
 use super::sums::{keep_sum, sum, sum_of};
+use base16ct::lower::encode_string;
 use databuild_core::digest::sha256_hex;
 use databuild_core::event::Record;
 use databuild_core::ids::Seq;
 use rusqlite::{params, Connection, TransactionBehavior, MAIN_DB};
+use sha2::{Digest as _, Sha256};
 use std::path::{Path, PathBuf};
 
+/// Bytes of a checkpoint that are read and digested at a time.
+const CHECKPOINT_PIECE: usize = 1 << 20;
 /// Events read at a time when history lists are made again.
 const REBUILD_STEP: usize = 1000;
 
@@ -316,21 +320,37 @@ impl EventLog for SqliteLog {
         let stored = statement
             .query_map([], |row| {
                 let row_id: i64 = row.get(0)?;
-                let bytes = checkpoint_bytes(&self.connection, row_id)?;
+                let (bytes, digest) = checkpoint_bytes(&self.connection, row_id)?;
                 let checkpoint = Checkpoint { seq: Seq(row_id as u64), format: row.get(1)?, bytes };
-                Ok(StoredCheckpoint { checkpoint, sha256: row.get(2)? })
+                Ok(StoredCheckpoint { checkpoint, digest, saved: row.get(2)? })
             })
             .map_err(fail)?;
         choose_checkpoint(stored.map(|row| row.map_err(fail)), format, self.last)
     }
 }
 
-/// The bytes of a checkpoint. As a column, SQLite would put them together first, and they would be copied once more.
-fn checkpoint_bytes(connection: &Connection, row_id: i64) -> rusqlite::Result<Vec<u8>> {
+/// The bytes of a checkpoint, and their digest. As a column, SQLite would put them together first, and they would be copied once
+/// more. Another thread digests what was read, since a start waits for it.
+fn checkpoint_bytes(connection: &Connection, row_id: i64) -> rusqlite::Result<(Vec<u8>, String)> {
     let blob = connection.blob_open(MAIN_DB, "checkpoints", "bytes", row_id, true)?;
     let mut bytes = vec![0; blob.len()];
-    blob.read_at_exact(&mut bytes, 0)?;
-    Ok(bytes)
+    let digest = std::thread::scope(|scope| {
+        let (pieces, read) = std::sync::mpsc::channel::<&[u8]>();
+        let digest = scope.spawn(|| read.into_iter().fold(Sha256::new(), Sha256::chain_update).finalize());
+        let mut at = 0;
+        for piece in bytes.chunks_mut(CHECKPOINT_PIECE) {
+            blob.read_at_exact(piece, at)?;
+            at += piece.len();
+            // The thread goes on until there is no sender.
+            let _ = pieces.send(piece);
+        }
+        drop(pieces);
+        // A thread that panicked digested nothing that could fit.
+        Ok::<_, rusqlite::Error>(
+            digest.join().map_or_else(|_| String::new(), |digest| encode_string(&digest)),
+        )
+    })?;
+    Ok((bytes, digest))
 }
 
 /// Adds records after the last event, whose position and sum are given. Gives the sum of the last one then.
