@@ -7,6 +7,7 @@
 use crate::api::LogLine;
 use crate::executor::{Stream, Woven};
 use jiff::Timestamp;
+use serde::Serialize;
 use std::fmt;
 use std::str::FromStr;
 
@@ -90,6 +91,24 @@ impl Line {
             continues: self.continues,
         }
     }
+
+    /// Writes it as what [`Line::row`] tells is written, without a copy of its text: a log may have millions of lines.
+    fn write(&self, at: Option<&str>, bytes: &mut Vec<u8>) {
+        #[derive(Serialize)]
+        struct Row<'l> {
+            at: Option<&'l str>,
+            stream: &'static str,
+            text: &'l str,
+            #[serde(skip_serializing_if = "std::ops::Not::not")]
+            continues: bool,
+        }
+        let stream = self.stream.name();
+        // Texts and hex digits are always JSON.
+        let _ = match std::str::from_utf8(&self.bytes) {
+            Ok(text) => serde_json::to_writer(bytes, &Row { at, stream, text, continues: self.continues }),
+            Err(_) => serde_json::to_writer(bytes, &self.row()),
+        };
+    }
 }
 
 /// How lines are written out one after the other.
@@ -136,20 +155,19 @@ impl Lines {
         // Many lines come in one millisecond, and writing a time takes longer than the line.
         let mut last: Option<(u64, Option<String>)> = None;
         for line in &self.lines {
-            if form == Form::Json {
-                // Texts and hex digits are always JSON.
-                let _ = serde_json::to_writer(&mut *bytes, &line.row());
-            } else {
-                let millisecond = line.at.map(|at| at / 1_000);
-                if let Some(now) = millisecond.filter(|now| last.as_ref().is_none_or(|(then, _)| then != now))
-                {
-                    last = Some((now, told(now * 1_000)));
+            let millisecond = line.at.map(|at| at / 1_000);
+            if let Some(now) = millisecond.filter(|now| last.as_ref().is_none_or(|(then, _)| then != now)) {
+                last = Some((now, told(now * 1_000)));
+            }
+            let at = millisecond.and(last.as_ref()).and_then(|(_, at)| at.as_deref());
+            match form {
+                Form::Json => line.write(at, bytes),
+                Form::Text => {
+                    for part in [at.unwrap_or("-"), " ", line.stream.name(), " "] {
+                        bytes.extend_from_slice(part.as_bytes());
+                    }
+                    bytes.extend_from_slice(&line.bytes);
                 }
-                let known = millisecond.and(last.as_ref()).and_then(|(_, at)| at.as_deref());
-                for part in [known.unwrap_or("-"), " ", line.stream.name(), " "] {
-                    bytes.extend_from_slice(part.as_bytes());
-                }
-                bytes.extend_from_slice(&line.bytes);
             }
             bytes.push(b'\n');
         }
@@ -321,7 +339,7 @@ mod tests {
             line(Some(at), b"\x1b[1m a"),
             line(Some(at + 999), b""),
             line(Some(at + 1_000), b"b"),
-            line(None, b"c"),
+            Line { continues: true, ..line(None, b"c") },
         ];
         let lines = Lines { lines, next: Place([9, 0]), ended: true };
         let text: &[u8] = b"- stdout a\xff\n\
@@ -336,7 +354,8 @@ mod tests {
         let rows: Vec<LogLine> =
             serde_json::Deserializer::from_slice(&objects).into_iter().map(Result::unwrap).collect();
         assert_eq!(rows, lines.lines.iter().map(Line::row).collect::<Vec<_>>());
-        assert_eq!(objects.iter().filter(|byte| **byte == b'\n').count(), rows.len());
+        let row = |line: &Line| serde_json::to_string(&line.row()).unwrap() + "\n";
+        assert_eq!(String::from_utf8(objects).unwrap(), lines.lines.iter().map(row).collect::<String>());
         let known = Lines { lines: vec![line(Some(at + 999), b"")], ..Lines::default() };
         assert_eq!(known.print(Form::Json).at.as_deref(), Some("2026-01-02T03:04:05.678Z"));
     }
