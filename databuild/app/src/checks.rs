@@ -3,7 +3,7 @@
 use super::context::Context;
 use super::partitions::state_now;
 use super::words::{cursor, limit, page, part, word};
-use super::AppError;
+use super::{filters, AppError};
 use crate::api::{CheckRow, CheckSummary, ChecksQuery, ListQuery, Page};
 use crate::store::{self, CheckFilter, CheckedSet, Outcomes};
 use databuild_core::word::Word as _;
@@ -22,6 +22,7 @@ pub async fn list(context: &impl Context, query: ChecksQuery) -> Result<Page<Che
     let before = cursor(before.as_deref())?;
     let limit = limit(asked)?;
     let list = context.slow(move |backend, reader| {
+        check.iter().try_for_each(|label| filters::check(backend, reader, label))?;
         let filter = CheckFilter { of: CheckedSet::All, check, failed, outcome, before, limit };
         let Some(reference) = reference else {
             let state = &backend.engine.snapshot().state;
@@ -42,7 +43,7 @@ pub async fn list(context: &impl Context, query: ChecksQuery) -> Result<Page<Che
         };
         Ok(reader.checks(&CheckFilter { of, ..filter }, &wanted)?)
     });
-    Ok(page(list.await?, row, |id| id))
+    Ok(page(list.await?, |finding| finding.id, row, |id| id))
 }
 
 /// All checks, with what they found last in how many partitions: first those that most did not pass, then by label.

@@ -23,6 +23,7 @@ use databuild_core::ids::{GraphId, RunId, Seq};
 use databuild_core::partition_set::{PartitionKey, PartitionSet};
 use databuild_core::reference::dataset_of;
 use databuild_core::state::State;
+use databuild_core::text::shown;
 use databuild_core::word::Word as _;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -57,8 +58,8 @@ fn meant(state: &State, reader: &dyn History, text: &str) -> Result<RunId, AppEr
     let (ix, key) = state.resolve_one(text)?;
     let made = held(state, reader, ix, &key)?;
     made.and_then(|made| made.run).ok_or_else(|| {
-        let message = format!("no run made what `{text}` holds, so there is nothing to compare");
-        AppError::new("nothing_to_compare", message)
+        let message = format!("no run made what `{}` holds, so there is nothing to compare", shown(text));
+        AppError::new("not_made_by_run", message)
     })
 }
 
@@ -488,6 +489,6 @@ mod tests {
         assert_eq!(code(query("r1", Some("r99"))), "run_not_found");
         assert_eq!(code(query("x", None)), "unknown_dataset");
         assert_eq!(code(query("text", None)), "not_one_partition");
-        assert_eq!(code(query("raw/name=a", None)), "nothing_to_compare");
+        assert_eq!(code(query("raw/name=a", None)), "not_made_by_run");
     }
 }

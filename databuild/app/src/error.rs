@@ -1,5 +1,6 @@
 //! Why a request is not answered or not carried out, for whoever serves it.
 
+use crate::api::LONGEST_TEXT;
 use crate::engine::CommandError;
 use crate::snapshot::SnapshotError;
 use crate::store::StoreError;
@@ -42,6 +43,14 @@ pub enum AppError {
         id: String,
         /// How it ended.
         state: &'static str,
+    },
+    /// The request gives a text that is too long to be kept.
+    #[error("`{field}` has {bytes} bytes, and {LONGEST_TEXT} is the most: shorten it")]
+    TooLong {
+        /// The field of the request.
+        field: &'static str,
+        /// How many it has.
+        bytes: usize,
     },
     /// The request cannot be carried out as it stands.
     #[error("{message}")]
@@ -107,6 +116,7 @@ impl AppError {
             | AppError::BadId { code, .. }
             | AppError::Ended { code, .. }
             | AppError::Rejected { code, .. } => code,
+            AppError::TooLong { .. } => "text_too_long",
             AppError::Command(error) => error.code(),
             AppError::Store(error) => error.code(),
             AppError::Code(error) => error.code(),
@@ -123,6 +133,7 @@ impl AppError {
             | AppError::Ended { noun, id, .. } => {
                 vec![(format!("{noun}_id"), id.clone())]
             }
+            AppError::TooLong { field, .. } => vec![("field".to_owned(), (*field).to_owned())],
             AppError::Command(CommandError::Refused(Refusal::PlanOutdated { changes, .. })) => {
                 vec![("changes".to_owned(), changes.join("; "))]
             }

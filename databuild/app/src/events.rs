@@ -5,9 +5,9 @@ mod data;
 mod filter;
 
 use super::context::Context;
-use super::words::{limit, word};
+use super::words::{limit, order, Room};
 use super::AppError;
-use crate::api::{EventActor, EventCause, EventOrder, EventPage, EventRow, EventsQuery};
+use crate::api::{EventActor, EventCause, EventPage, EventRow, EventsQuery, ListOrder};
 use crate::store::{Events, History, MAX_ROWS};
 use about::{about, RunSubject, Subjects, Targets};
 use databuild_core::event::{AttemptLeased, Event, Record, WantCreated};
@@ -18,6 +18,8 @@ pub use filter::{Filter, Matcher, KINDS};
 
 /// Events that one answer looks at, at most, where not all are asked for.
 const MOST_LOOKED_AT: usize = 50_000;
+/// Bytes of events that are read at once for a part of the log, and one event.
+const READ: usize = 1 << 20;
 /// Runs whose jobs are remembered.
 const REMEMBERED: usize = 10_000;
 
@@ -27,14 +29,14 @@ const REMEMBERED: usize = 10_000;
 /// The events are archived, or the query is bad.
 pub async fn list(context: &impl Context, query: EventsQuery) -> Result<EventPage, AppError> {
     let limit = limit(query.limit)?;
-    let order = word("bad_query", query.order.as_deref())?.unwrap_or(EventOrder::Oldest);
+    let order = order(query.sort.as_deref())?.unwrap_or(ListOrder::Oldest);
     let listed = context.slow(move |backend, reader| {
         let filter = Filter::parse(&query, backend, reader)?;
         let state = backend.engine.snapshot();
         let part = Part { after: query.after.map(Seq), before: query.before.map(Seq), limit };
         match order {
-            EventOrder::Oldest => page(reader, part, &filter, &filter.at(&state.state)),
-            EventOrder::Newest => newest(reader, part, &filter, &filter.at(&state.state)),
+            ListOrder::Oldest => page(reader, part, &filter, &filter.at(&state.state)),
+            ListOrder::Newest => newest(reader, part, &filter, &filter.at(&state.state)),
         }
     });
     listed.await
@@ -62,8 +64,8 @@ pub async fn get(context: &impl Context, seq: &str) -> Result<EventRow, AppError
 /// # Errors
 /// The query is bad.
 pub async fn filter(context: &impl Context, query: EventsQuery) -> Result<Filter, AppError> {
-    // A job that is not there may have run long ago.
-    if query.job.is_some() {
+    // What is not there may have been long ago.
+    if query.job.is_some() || query.dataset.is_some() || query.reference.is_some() {
         return context.slow(move |backend, reader| Filter::parse(&query, backend, reader)).await;
     }
     context.quick(move |backend, reader| Filter::parse(&query, backend, reader)).await
@@ -144,33 +146,37 @@ fn page(
     let Events { archived, .. } = reader.events(after, 1)?.value;
     let first = if filter.is_all() { Seq(0) } else { filter.before_first(reader)? };
     let mut after = after.unwrap_or(archived).max(first);
-    let (mut data, mut runs, mut looked_at) = (Vec::new(), Runs::default(), 0);
+    let (mut data, mut room, mut runs, mut looked_at) = (Vec::new(), Room::default(), Runs::default(), 0);
     loop {
         let most = if filter.is_all() { limit } else { MAX_ROWS };
-        let found = reader.events(Some(after), most)?;
-        let records = found.value.records;
-        let seq = found.last_seq.0;
-        let mut is_end = records.len() < most;
+        let found = reader.events_within(Some(after), most, READ)?;
+        let (records, last) = (found.value.records, found.last_seq);
+        let mut is_end = records.last().is_none_or(|(seq, _)| *seq >= last);
+        let mut is_full = false;
         looked_at += records.len();
         for (seq, record) in records {
             if before.is_some_and(|before| seq >= before) {
                 is_end = true;
                 break;
             }
-            after = seq;
             let of = runs.of(reader, &record)?;
             if matcher.fits(&record, &of) {
-                data.push(row(seq, &record, &of.runs));
-                if data.len() == limit {
+                let row = row(seq, &record, &of.runs);
+                is_full = !room.has(&row);
+                if is_full {
                     break;
                 }
+                data.push(row);
+                is_full = data.len() == limit;
+            }
+            after = seq;
+            if is_full {
+                break;
             }
         }
-        let is_full = data.len() == limit || looked_at >= MOST_LOOKED_AT;
-        if is_full || is_end {
-            let goes_on = is_full && !is_end && after.0 < seq || data.len() == limit;
-            let next = goes_on.then(|| after.to_string());
-            return Ok(EventPage { data, next, seq, first_seq: archived.0 + 1 });
+        if is_full || is_end || looked_at >= MOST_LOOKED_AT {
+            let next = (is_full || !is_end).then(|| after.to_string());
+            return Ok(EventPage { data, next, seq: last.0, first_seq: archived.0 + 1 });
         }
     }
 }
@@ -187,27 +193,37 @@ fn newest(
     let first = if filter.is_all() { Seq(0) } else { filter.before_first(reader)? };
     let first = after.unwrap_or(archived).max(first);
     let mut end = before.unwrap_or(Seq::LATEST).min(last.next());
-    let (mut data, mut runs, mut looked_at) = (Vec::new(), Runs::default(), 0);
+    let (mut data, mut room, mut runs, mut looked_at) = (Vec::new(), Room::default(), Runs::default(), 0);
+    let (mut step, mut is_full) = (if filter.is_all() { limit } else { MAX_ROWS }, false);
     loop {
         let left = end.0.saturating_sub(first.0 + 1);
-        let is_full = data.len() == limit || looked_at >= MOST_LOOKED_AT;
-        if is_full || left == 0 {
+        if is_full || left == 0 || looked_at >= MOST_LOOKED_AT {
             let next = (left > 0).then(|| end.to_string());
             return Ok(EventPage { data, next, seq: last.0, first_seq: archived.0 + 1 });
         }
-        let most = if filter.is_all() { limit } else { MAX_ROWS };
-        let most = most.min(usize::try_from(left).unwrap_or(MAX_ROWS)).min(MAX_ROWS);
-        let records = reader.events(Some(Seq(end.0 - 1 - most as u64)), most)?.value.records;
+        let most = step.min(usize::try_from(left).unwrap_or(MAX_ROWS));
+        let records = reader.events_within(Some(Seq(end.0 - 1 - most as u64)), most, READ)?.value.records;
+        if records.len() < most && most > 1 {
+            // Where events are long, fewer are read at once: they are read forwards, and the last ones are asked for.
+            step = most / 2;
+            continue;
+        }
+        step = (2 * step).min(MAX_ROWS);
         looked_at += most;
-        end = Seq(end.0 - most as u64);
         for (seq, record) in records.into_iter().rev() {
             let of = runs.of(reader, &record)?;
             if matcher.fits(&record, &of) {
-                data.push(row(seq, &record, &of.runs));
-                if data.len() == limit {
-                    end = seq;
+                let row = row(seq, &record, &of.runs);
+                is_full = !room.has(&row);
+                if is_full {
                     break;
                 }
+                data.push(row);
+                is_full = data.len() == limit;
+            }
+            end = seq;
+            if is_full {
+                break;
             }
         }
     }

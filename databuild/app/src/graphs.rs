@@ -3,14 +3,14 @@
 use super::blame::{blame, SourceManifest};
 use super::context::{Backend, Context};
 use super::registrations::Told;
-use super::words::{cursor, limit};
+use super::words::{cursor, limit, page};
 use super::{contents, differences, estimate, garbage, AppError};
 use crate::api::{
     self, DatasetImpact, DiffQuery, DiffView, GraphDetail, GraphId, ImpactRequest, ListQuery, Page,
     RegisterReply, RegisterRequest, SourcesRequest, StaleView,
 };
 use crate::engine::{Foreseen, Registration};
-use crate::store::{GraphRow, History, StoreError};
+use crate::store::{Answer, GraphRow, History, Listed, StoreError};
 use databuild_core::decide::{Impact, Refusal};
 use databuild_core::event::GraphRegistered;
 use databuild_core::graph::diff;
@@ -79,10 +79,15 @@ pub async fn list(context: &impl Context, query: ListQuery) -> Result<Page<api::
         let found = reader.graphs(before, limit)?;
         let rows = found.value;
         let earlier = rows.last().map(|last| earlier(reader, last)).transpose()?.flatten();
-        let next = rows.last().filter(|_| rows.len() == limit).map(|row| row.seq.0.to_string());
+        let next = rows.last().filter(|_| rows.len() == limit).map(|row| row.seq.0);
         let told = backend.registrations.told(reader, &rows, earlier.as_ref())?;
-        let rows = rows.iter().zip(told).map(|(graph, told)| row(backend, reader, graph, told));
-        Ok(Page { data: rows.collect::<Result<_, _>>()?, next, seq: found.last_seq.0 })
+        let rows = rows.into_iter().zip(told).map(|(graph, told)| {
+            let row = row(backend, reader, &graph, told)?;
+            Ok((graph.seq.0, row))
+        });
+        let rows = rows.collect::<Result<_, AppError>>()?;
+        let listed = Answer { value: Listed { rows, next }, last_seq: found.last_seq };
+        Ok(page(listed, |row| row.0, |row| row.1, |seq| seq))
     });
     listed.await
 }

@@ -4,6 +4,7 @@ use super::context::Context;
 use super::lineage::files_changed_since;
 use super::once::Told;
 use super::partitions::shortened;
+use super::words::said;
 use super::AppError;
 use crate::api::{AcceptReply, AcceptRequest, AcceptedChange, Digests, TaintReply, TaintRequest};
 use crate::engine::CommandError;
@@ -17,7 +18,7 @@ use databuild_core::graph::JobDigests;
 pub async fn taint(context: &impl Context, body: TaintRequest) -> Result<TaintReply, AppError> {
     let engine = &context.backend().engine;
     let told = judged();
-    let done = engine.taint(judgement(body), told.kept()).await?;
+    let done = engine.taint(judgement(body)?, told.kept()).await?;
     told.answer(engine, &done)
 }
 
@@ -26,12 +27,12 @@ pub async fn taint(context: &impl Context, body: TaintRequest) -> Result<TaintRe
 /// # Errors
 /// A reference that cannot be resolved, nothing tainted.
 pub async fn untaint(context: &impl Context, body: TaintRequest) -> Result<TaintReply, AppError> {
-    judged().submit(&context.backend().engine, Input::Untaint(judgement(body))).await
+    judged().submit(&context.backend().engine, Input::Untaint(judgement(body)?)).await
 }
 
-fn judgement(body: TaintRequest) -> Judgement {
+fn judgement(body: TaintRequest) -> Result<Judgement, AppError> {
     let TaintRequest { targets, reason } = body;
-    Judgement { targets, reason }
+    Ok(Judgement { targets, reason: said("reason", reason)? })
 }
 
 fn judged() -> Told<TaintReply> {
@@ -47,7 +48,8 @@ fn judged() -> Told<TaintReply> {
 /// A reference or label that leads nowhere, no reason, no change.
 pub async fn accept(context: &impl Context, body: AcceptRequest) -> Result<AcceptReply, AppError> {
     let AcceptRequest { targets, job, reason, evidence, dry_run } = body;
-    let request = decide::AcceptRequest { targets, job, reason, evidence: evidence.unwrap_or_default() };
+    let (reason, evidence) = (said("reason", reason)?, said("evidence", evidence.unwrap_or_default())?);
+    let request = decide::AcceptRequest { targets, job, reason, evidence };
     // What is shown is what the next step accepts, unless something changes in between.
     let changes = acceptable(context, request.clone()).await?;
     let engine = &context.backend().engine;

@@ -64,7 +64,10 @@ fn state_of(
     let begun = wants::begun(&snapshot);
     let said = |row: &store::WantRow| {
         let live = state.wants().get(&row.id)?;
-        Some(OpenWant { want: wants::row(row.clone()), progress: wants::progress_of(state, &begun, live) })
+        Some(OpenWant {
+            want: wants::row_in_list(row.clone()),
+            progress: wants::progress_of(state, &begun, live),
+        })
     };
     answer.wants = open.iter().filter_map(said).take(MOST).collect();
     answer.late = open.iter().filter(is_late).filter_map(said).take(MOST).collect();

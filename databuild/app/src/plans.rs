@@ -2,7 +2,7 @@
 
 use super::context::{Backend, Context};
 use super::partitions::shortened;
-use super::words::{class, instant, order, part, refresh};
+use super::words::{class, cut, instant, order, part, refresh, said};
 use super::{estimate, wants, AppError};
 use crate::api::{
     ApplyPlan, Estimate, Page, PlanGroup, PlanOrder, PlanRequest, PlanSummary, PlanView, PlansQuery,
@@ -101,7 +101,7 @@ pub async fn apply(
         class: class(body.class.as_deref())?,
         ttl_seconds: body.ttl_seconds,
         sla_seconds: body.sla_seconds,
-        comment: body.comment,
+        comment: said("comment", body.comment)?,
         key,
     };
     let made = context.backend().engine.apply_plan(request).await?;
@@ -123,7 +123,7 @@ fn summary(saved: &SavedPlan, now: Timestamp) -> PlanSummary {
     PlanSummary {
         id: plan.plan.to_string(),
         state: if plan.expires_at <= now { "expired" } else { "open" }.to_owned(),
-        targets: plan.targets.clone(),
+        targets: shortened(plan.targets.clone()).into_iter().map(cut).collect(),
         refresh: plan.refresh.word().to_owned(),
         certain,
         if_changed,

@@ -1,8 +1,8 @@
 //! Runs and their attempts.
 
 use super::context::{Backend, Context};
-use super::words::{canceled, cursor, limit, order, page, returned_text, word};
-use super::{checks, history, waits, AppError};
+use super::words::{canceled, cursor, limit, order, page, returned_text, word, Room};
+use super::{checks, filters, history, waits, AppError};
 use crate::api::{
     AttemptRow, BlockReason, Canceled, Lease, ListOrder, Page, ReproducedOutput, ReproductionQuery,
     ReproductionView, RunDetail, RunRow, RunsQuery, StateChange, WhyWork,
@@ -44,6 +44,7 @@ pub async fn list(context: &impl Context, query: RunsQuery) -> Result<Page<RunRo
     let found = context.slow(move |backend, reader| {
         let snapshot = backend.engine.snapshot();
         let jobs = query.job.map_or_else(|| Ok(Vec::new()), |text| labels(backend, reader, &text))?;
+        query.partition.iter().try_for_each(|text| filters::reference(backend, reader, text))?;
         let making = query.partition.map(|text| Making::of(&snapshot.state, &text));
         let of = making.as_ref().map(|making| making.named().clone());
         let filter = RunFilter { jobs, state, of, before, oldest_first, limit };
@@ -53,7 +54,7 @@ pub async fn list(context: &impl Context, query: RunsQuery) -> Result<Page<RunRo
         };
         Ok(reader.runs(&filter, &makes)?)
     });
-    Ok(page(found.await?, row, RunId))
+    Ok(page(found.await?, |run| run.id.0, row, RunId))
 }
 
 /// One run.
@@ -211,6 +212,19 @@ fn row(run: crate::store::RunRow) -> RunRow {
     }
 }
 
+/// Attempts of a run, first to last. What earlier ones returned is left out if all of it has no room.
+fn attempts(rows: Vec<crate::store::AttemptRow>) -> Vec<AttemptRow> {
+    let mut room = Room::default();
+    let mut attempts: Vec<AttemptRow> = rows.into_iter().map(attempt).collect();
+    for attempt in attempts.iter_mut().rev() {
+        if attempt.output.as_ref().is_some_and(|output| !room.has(output)) {
+            attempt.output = None;
+            attempt.output_left_out = true;
+        }
+    }
+    attempts
+}
+
 fn attempt(attempt: crate::store::AttemptRow) -> AttemptRow {
     let wall_ms = wall_ms(&attempt);
     let (output, output_base64) = returned_text(&attempt.returned);
@@ -230,6 +244,7 @@ fn attempt(attempt: crate::store::AttemptRow) -> AttemptRow {
         message: attempt.message,
         output,
         output_base64,
+        output_left_out: false,
     }
 }
 
@@ -302,9 +317,11 @@ fn detail(backend: &Backend, reader: &dyn History, id: RunId) -> Result<RunDetai
     let wants =
         wants.map(|(job, live)| state.holders_of(job, &live.set).map(|want| want.id.to_string()).collect());
     let lease = lease(&run.attempts);
+    let mut room = Room::default();
+    let checks = checks.into_iter().map(checks::row).take_while(|row| room.has(row)).collect();
     Ok(RunDetail {
         archive,
-        checks: checks.into_iter().map(checks::row).collect(),
+        checks,
         graph: run.run.graph.to_string(),
         params: run.run.params.clone(),
         current_attempt: lease.as_ref().map(|lease| lease.attempt.clone()),
@@ -313,7 +330,7 @@ fn detail(backend: &Backend, reader: &dyn History, id: RunId) -> Result<RunDetai
         lease,
         block_reason: block_reason(run.run.state),
         wants: wants.unwrap_or_default(),
-        attempts: run.attempts.into_iter().map(attempt).collect(),
+        attempts: attempts(run.attempts),
         run: row(run.run),
         seq: seq.0,
     })
@@ -324,10 +341,8 @@ mod tests {
     use super::*;
     use databuild_core::ids::AttemptId;
 
-    #[test]
-    fn an_attempt_without_a_process_has_no_duration() {
-        let at: Timestamp = "2026-01-02T00:00:00Z".parse().unwrap();
-        let row = |wall_ms, exit_code| crate::store::AttemptRow {
+    fn ended(at: Timestamp) -> crate::store::AttemptRow {
+        crate::store::AttemptRow {
             id: AttemptId { run: RunId(1), number: 1 },
             state: AttemptState::Ended,
             outcome: None,
@@ -335,15 +350,32 @@ mod tests {
             leased_at: at,
             started_at: None,
             ended_at: Some(at),
-            exit_code,
-            wall_ms,
+            exit_code: None,
+            wall_ms: None,
             cpu_ms: None,
             max_rss_kb: None,
             message: String::new(),
             inputs: 0,
             lease_seq: databuild_core::ids::Seq(1),
             returned: Vec::new(),
-        };
+        }
+    }
+
+    #[test]
+    fn of_many_attempts_the_last_are_told_with_what_they_returned() {
+        let returned =
+            |_| crate::store::AttemptRow { returned: vec![b'x'; 64 << 10], ..ended(Timestamp::UNIX_EPOCH) };
+        let told = attempts((0..20).map(returned).collect());
+        let left_out = told.iter().take_while(|attempt| attempt.output_left_out).count();
+        assert_eq!((told.len(), left_out), (20, 5), "with its quotes, a text has two bytes more");
+        assert!(told[left_out..].iter().all(|attempt| attempt.output.is_some() && !attempt.output_left_out));
+        assert!(attempts(vec![ended(Timestamp::UNIX_EPOCH)]).iter().all(|attempt| !attempt.output_left_out));
+    }
+
+    #[test]
+    fn an_attempt_without_a_process_has_no_duration() {
+        let at: Timestamp = "2026-01-02T00:00:00Z".parse().unwrap();
+        let row = |wall_ms, exit_code| crate::store::AttemptRow { exit_code, wall_ms, ..ended(at) };
         let since_1970 = at.as_millisecond().unsigned_abs();
         let cases = [
             (Some(1_200), Some(1), Some(1_200)),

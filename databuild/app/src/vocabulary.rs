@@ -6,8 +6,7 @@
 use super::waits::Waiting;
 use super::why::Obstacle;
 use crate::api::{
-    BlockReason, Cancel, DatasetOrder, EventOrder, ListOrder, NodeKind, PartitionOrder, PartitionState,
-    PlanOrder, Turn,
+    BlockReason, Cancel, DatasetOrder, ListOrder, NodeKind, PartitionOrder, PartitionState, PlanOrder, Turn,
 };
 use crate::errors::Kind;
 use crate::store::{AttemptState, RunState, WantState};
@@ -78,7 +77,6 @@ pub fn all() -> Vec<Meaning> {
         of::<Cancel>(),
         of::<DatasetOrder>(),
         of::<Turn>(),
-        of::<EventOrder>(),
         of::<ListOrder>(),
         of::<PartitionOrder>(),
         of::<PlanOrder>(),

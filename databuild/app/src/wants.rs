@@ -1,9 +1,10 @@
 //! Wants: asked for, looked at, followed, changed and given up.
 
 use super::context::{Backend, Context};
+use super::partitions::shortened;
 use super::progress::Lines;
 use super::scope::{by_job, Scope};
-use super::words::{canceled, class, cursor, instant, limit, order, page, refresh, word};
+use super::words::{canceled, class, cursor, cut, instant, limit, order, page, refresh, said, word};
 use super::{history, waits, AppError};
 use crate::api::{
     Canceled, CreateWant, CreateWants, InvokeJob, JobProgress, ListOrder, Page, PrioritizeWant, Progress,
@@ -47,7 +48,7 @@ fn request(body: CreateWant, key: Option<RequestKey>) -> Result<WantRequest, App
         as_of: instant(body.as_of.as_deref())?,
         ttl_seconds: body.ttl_seconds,
         sla_seconds: body.sla_seconds,
-        comment: body.comment,
+        comment: said("comment", body.comment)?,
         graph: body.graph.map(GraphId),
         key,
     })
@@ -139,7 +140,7 @@ pub async fn list(context: &impl Context, query: WantsQuery) -> Result<Page<Want
         let state = &backend.engine.snapshot().state;
         Ok(reader.wants_that(&filter, &|want| backend.audience.sees_texts(state, &want.targets))?)
     });
-    Ok(page(found.await?, row, WantId))
+    Ok(page(found.await?, |want| want.id.0, row_in_list, WantId))
 }
 
 /// One want.
@@ -273,7 +274,13 @@ fn progress_since(
     Ok(ProgressAnswer { want, lines, seq: last.0, truncated: last < until, stalled })
 }
 
-pub(super) fn row(want: store::WantRow) -> WantRow {
+/// A want in a list, which names the first of many references.
+pub(super) fn row_in_list(want: store::WantRow) -> WantRow {
+    let row = row(want);
+    WantRow { targets: shortened(row.targets).into_iter().map(cut).collect(), ..row }
+}
+
+fn row(want: store::WantRow) -> WantRow {
     WantRow {
         id: want.id.to_string(),
         state: want.state.word().to_owned(),
@@ -281,7 +288,7 @@ pub(super) fn row(want: store::WantRow) -> WantRow {
         class: want.class.word().to_owned(),
         paused: want.paused && want.ended_at.is_none(),
         refresh: want.refresh.word().to_owned(),
-        comment: want.comment,
+        comment: cut(want.comment),
         source: want.source,
         by: want.by,
         created_at: want.created_at.to_string(),

@@ -1,20 +1,84 @@
 //! What requests say in words, as values; and parts of lists as pages.
 
 use super::error::AppError;
-use crate::api::{Cancel, Page};
+use crate::api::{Cancel, Page, LONGEST_TEXT};
 use crate::engine::CommandError;
 use crate::store::{Answer, Listed};
 use databuild_core::base64;
 use databuild_core::decide::Refusal;
 use databuild_core::event::{PriorityClass, Refresh};
+use databuild_core::text::shown;
 use databuild_core::word::Word;
 use jiff::Timestamp;
+use serde::Serialize;
 use std::fmt::Display;
+use std::io;
 
 /// Rows of a list, if the request does not say.
 const DEFAULT_LIMIT: usize = 100;
 /// Rows of a list, at most.
 const MAX_LIMIT: usize = 1000;
+/// Bytes of the rows of an answer, as JSON, at most.
+const MOST_BYTES: usize = 1 << 20;
+
+/// The bytes that rows of an answer may still have. The first row has room however long it is, so that lists go on.
+pub struct Room {
+    left: usize,
+    is_empty: bool,
+}
+
+impl Default for Room {
+    fn default() -> Room {
+        Room { left: MOST_BYTES, is_empty: true }
+    }
+}
+
+impl Room {
+    /// Whether one more row has room.
+    pub fn has(&mut self, row: &impl Serialize) -> bool {
+        let mut counted = Counted(0);
+        // Nothing that is counted can fail to be written; what is no JSON fails in the answer.
+        let _ = serde_json::to_writer(&mut counted, row);
+        let fits = counted.0 <= self.left;
+        self.left = self.left.saturating_sub(counted.0);
+        std::mem::take(&mut self.is_empty) || fits
+    }
+}
+
+/// Bytes that are written nowhere.
+struct Counted(usize);
+
+impl io::Write for Counted {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A text for people that a request gives in this field.
+///
+/// # Errors
+/// It has more than [`LONGEST_TEXT`] bytes.
+pub(super) fn said(field: &'static str, text: String) -> Result<String, AppError> {
+    match text.len() {
+        0..=LONGEST_TEXT => Ok(text),
+        bytes => Err(AppError::TooLong { field, bytes }),
+    }
+}
+
+/// A text of the log as lists tell it: without its end, if it is longer than requests may give it by now.
+pub(super) fn cut(mut text: String) -> String {
+    if text.len() > LONGEST_TEXT {
+        let end = (0..=LONGEST_TEXT).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+        text.truncate(end);
+        text.push('…');
+    }
+    text
+}
 
 /// Where a list goes on: the id of the last row of the page before.
 pub fn cursor<T: std::str::FromStr>(text: Option<&str>) -> Result<Option<T>, AppError> {
@@ -27,15 +91,27 @@ pub fn cursor<T: std::str::FromStr>(text: Option<&str>) -> Result<Option<T>, App
     text.map(|text| text.parse().map_err(|_| ours())).transpose()
 }
 
-/// A part of a list of the history, as the API has it; `cursor` writes the number that the list goes on before.
-pub(super) fn page<R, T, C: ToString>(
+/// A part of a list of the history, as the API has it: as many rows as there is [`Room`] for. `number` is what the list goes on
+/// before or after, as `cursor` writes it.
+pub(super) fn page<R, T: Serialize, C: ToString>(
     found: Answer<Listed<R>>,
+    number: impl Fn(&R) -> u64,
     row: impl Fn(R) -> T,
     cursor: impl Fn(u64) -> C,
 ) -> Page<T> {
-    let Listed { rows, next } = found.value;
-    let next = next.map(|id| cursor(id).to_string());
-    Page { data: rows.into_iter().map(row).collect(), next, seq: found.last_seq.0 }
+    let Listed { rows, mut next } = found.value;
+    let (mut data, mut room, mut last) = (Vec::with_capacity(rows.len()), Room::default(), None);
+    for found in rows {
+        let number = number(&found);
+        let told = row(found);
+        if !room.has(&told) {
+            next = last;
+            break;
+        }
+        last = Some(number);
+        data.push(told);
+    }
+    Page { data, next: next.map(|number| cursor(number).to_string()), seq: found.last_seq.0 }
 }
 
 /// How many rows a list has at most.
@@ -70,21 +146,25 @@ pub fn limit_of<N: Ord + Default + Display>(
     }
 }
 
-/// A part of a list that is at hand, from the row numbered by the cursor on.
+/// A part of a list that is at hand, from the row numbered by the cursor on: as many rows as there is [`Room`] for.
 ///
 /// # Errors
 /// The cursor or the limit is bad.
-pub(super) fn part<T>(
+pub(super) fn part<T: Serialize>(
     rows: impl Iterator<Item = T>,
     asked: Option<usize>,
     from: Option<&str>,
     seq: u64,
 ) -> Result<Page<T>, AppError> {
     let (from, limit) = (cursor::<usize>(from)?.unwrap_or(0), limit(asked)?);
-    let mut rows = rows.skip(from);
-    let data = rows.by_ref().take(limit).collect();
-    let next = rows.next().map(|_| (from + limit).to_string());
-    Ok(Page { data, next, seq })
+    let (mut data, mut room) = (Vec::new(), Room::default());
+    for row in rows.skip(from) {
+        if data.len() == limit || !room.has(&row) {
+            return Ok(Page { next: Some((from + data.len()).to_string()), data, seq });
+        }
+        data.push(row);
+    }
+    Ok(Page { data, next: None, seq })
 }
 
 /// What came of canceling something. `was_canceled` looks up whether what is over was.
@@ -135,9 +215,52 @@ pub(super) fn word<W: Word>(code: &'static str, text: Option<&str>) -> Result<Op
 pub(super) fn instant(text: Option<&str>) -> Result<Option<Timestamp>, AppError> {
     let value = |text: &str| {
         let bad = || {
+            let text = shown(text);
             AppError::new("bad_time", format!("`{text}` is not an instant; write it as 2026-01-31T08:00:00Z"))
         };
         text.parse().map_err(|_| bad())
     };
     text.map(value).transpose()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use databuild_core::ids::Seq;
+
+    #[test]
+    fn lists_have_room_for_so_many_bytes_and_go_on_where_it_ends() {
+        let rows: Vec<(u64, String)> = (1..=5).map(|id| (id, "x".repeat(400 << 10))).collect();
+        let listed = |from: usize| {
+            let listed = Listed { rows: rows[from..].to_vec(), next: None };
+            let found = Answer { value: listed, last_seq: Seq(1) };
+            page(found, |row| row.0, |row| row, |id| id)
+        };
+        let (mut told, mut from) = (Vec::new(), 0);
+        loop {
+            let of_history = listed(from);
+            let at_hand = part(rows.iter(), None, Some(&from.to_string()), 1).unwrap();
+            assert!(of_history.data.iter().eq(at_hand.data.iter().copied()), "from {from}");
+            assert!((1..=2).contains(&of_history.data.len()), "{}", of_history.data.len());
+            assert_eq!(of_history.next, at_hand.next, "here a row's number is how many were told by then");
+            told.extend(of_history.data);
+            let Some(next) = of_history.next else { break };
+            from = next.parse().unwrap();
+        }
+        assert_eq!(told, rows);
+        let long = vec!["x".repeat(2 * MOST_BYTES)];
+        assert_eq!(part(long.into_iter(), None, None, 1).unwrap().data.len(), 1, "one is told in any case");
+    }
+
+    #[test]
+    fn what_is_said_has_so_many_bytes_and_is_refused_or_cut_beyond_them() {
+        let longest = "é".repeat(LONGEST_TEXT / 2);
+        assert_eq!(said("comment", longest.clone()).unwrap(), longest);
+        let error = said("comment", format!("{longest}x")).unwrap_err();
+        assert_eq!(error.code(), "text_too_long");
+        assert_eq!(error.to_string(), "`comment` has 4097 bytes, and 4096 is the most: shorten it");
+        assert_eq!(error.details(), [("field".to_owned(), "comment".to_owned())]);
+        assert_eq!(cut(longest.clone()), longest);
+        assert_eq!(cut(format!("x{longest}")), format!("x{}…", "é".repeat(LONGEST_TEXT / 2 - 1)));
+    }
 }

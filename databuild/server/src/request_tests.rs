@@ -1,6 +1,6 @@
 //! Requests as clients send them, to a server that has no runner.
 
-use super::fuzz::Server;
+use super::fuzz::{self, Server};
 use serde_json::{json, Value};
 
 /// One field of each row.
@@ -240,5 +240,171 @@ fn lists_are_sorted_by_what_an_index_or_sets_of_keys_tell() {
         let (status, error) = server.json("GET", &format!("/api/v1/{list}"), "");
         assert_eq!((status, &error["error"]), (422, &json!("bad_sort")), "{list}: {error}");
         assert!(error["message"].as_str().unwrap().contains(known), "{list}: {error}");
+    }
+}
+
+/// Fields of the bodies of requests, with the operation whose body each is of; those of what stands in lists and objects, too.
+fn fields_of_bodies(document: &Value) -> Vec<(String, String, Value)> {
+    fn walk(document: &Value, schema: &Value, operation: &str, found: &mut Vec<(String, String, Value)>) {
+        let named = schema["$ref"].as_str().map(|name| name.trim_start_matches('#'));
+        let schema = named.map_or(schema, |pointer| document.pointer(pointer).unwrap());
+        for part in ["allOf", "anyOf", "oneOf"] {
+            let parts = schema[part].as_array().into_iter().flatten();
+            parts.for_each(|part| walk(document, part, operation, found));
+        }
+        for inner in [&schema["items"], &schema["additionalProperties"]] {
+            if inner.is_object() {
+                walk(document, inner, operation, found);
+            }
+        }
+        for (name, field) in schema["properties"].as_object().into_iter().flatten() {
+            found.push((operation.to_owned(), name.clone(), field.clone()));
+            walk(document, field, operation, found);
+        }
+    }
+    let mut found = Vec::new();
+    for (_, item) in document["paths"].as_object().unwrap() {
+        for (_, operation) in item.as_object().unwrap() {
+            let body = &operation["requestBody"]["content"]["application/json"]["schema"];
+            walk(document, body, operation["operationId"].as_str().unwrap(), &mut found);
+        }
+    }
+    found
+}
+
+#[test]
+fn every_text_for_people_in_a_request_is_bounded_and_the_document_says_so() {
+    let document = super::description();
+    let texts = ["comment", "evidence", "reason"];
+    let mut bounded = 0;
+    for (operation, name, field) in fields_of_bodies(&document) {
+        // What has an end of its own: ids, labels, references, words, contents of files.
+        let others =
+            ["as_of", "code_store", "content", "cursor", "graph", "hex", "job", "keep", "pool", "run"];
+        let is_text = field["type"] == "string"
+            || field["type"].as_array().is_some_and(|types| types.iter().any(|kind| kind == "string"));
+        if texts.contains(&name.as_str()) {
+            assert_eq!(field["maxLength"], databuild_base::api::LONGEST_TEXT, "{operation} {name}: {field}");
+            bounded += 1;
+        } else if is_text
+            && field["maxLength"].is_null()
+            && field["enum"].is_null()
+            && field["const"].is_null()
+        {
+            assert!(others.contains(&name.as_str()), "{operation} takes `{name}` of any length: {field}");
+        }
+    }
+    assert!(bounded >= 8, "{bounded}");
+}
+
+#[test]
+fn a_text_that_is_too_long_is_refused_wherever_it_is_given() {
+    let server = Server::start();
+    let long = "é".repeat(2049);
+    let day = json!(["daily/city=oslo/date=2024-01-01"]);
+    server.json("POST", "/api/v1/plans", &json!({"targets": day}).to_string());
+    let cases = [
+        ("wants", json!({"targets": day, "comment": long}), "comment"),
+        ("wants/batch", json!({"wants": [{"targets": day, "comment": long}]}), "comment"),
+        ("jobs/invoke", json!({"job": "make", "targets": day, "comment": long}), "comment"),
+        ("plans/p1/apply", json!({"comment": long}), "comment"),
+        ("taint", json!({"targets": day, "reason": long}), "reason"),
+        ("untaint", json!({"targets": day, "reason": long}), "reason"),
+        ("accept", json!({"targets": day, "reason": long}), "reason"),
+        ("accept", json!({"targets": day, "reason": "r", "evidence": long}), "evidence"),
+    ];
+    for (route, body, field) in cases {
+        let (status, error) = server.json("POST", &format!("/api/v1/{route}"), &body.to_string());
+        let said = (status, error["error"].as_str(), error["details"]["field"].as_str());
+        assert_eq!(said, (422, Some("text_too_long"), Some(field)), "{route}: {error}");
+    }
+    let (_, wants) = server.json("GET", "/api/v1/wants", "");
+    assert_eq!(wants["data"], json!([]), "nothing was made");
+    let params = json!({"job": "make", "targets": day, "params": {"full": "x".repeat(4097)}});
+    let (status, error) = server.json("POST", "/api/v1/jobs/invoke", &params.to_string());
+    assert_eq!((status, &error["error"]), (422, &json!("bad_param")));
+    let token = json!({"name": "x".repeat(65), "scopes": ["read"]});
+    let (status, error) = server.json("POST", "/api/v1/tokens", &token.to_string());
+    assert_eq!((status, &error["error"]), (422, &json!("bad_token_name")));
+}
+
+#[test]
+fn lists_of_long_rows_have_so_many_bytes_and_lose_none() {
+    let server = Server::start();
+    let comment = "\u{1}".repeat(4096);
+    let want = |at: usize| {
+        let target = format!("daily/city=oslo/date=2024-{:02}-{:02}", 1 + at / 28, 1 + at % 28);
+        json!({"targets": [target], "comment": comment})
+    };
+    // JSON writes each of these characters in six.
+    for batch in 0..7 {
+        let wants: Vec<Value> = (30 * batch..30 * (batch + 1)).map(want).collect();
+        let (status, made) = server.json("POST", "/api/v1/wants/batch", &json!({"wants": wants}).to_string());
+        assert_eq!(status, 200, "{made}");
+    }
+    for (list, next) in
+        [("wants?", "cursor"), ("events?sort=newest", "before"), ("events?kind=want_created", "after")]
+    {
+        let (mut ids, mut cursor, mut answers) = (Vec::new(), String::new(), 0);
+        loop {
+            let (status, page) = server.json("GET", &format!("/api/v1/{list}&limit=1000{cursor}"), "");
+            assert_eq!(status, 200, "{page}");
+            assert!(page.to_string().len() < (1 << 20) + 1000, "{list}");
+            let id =
+                |row: &Value| row["about"]["wants"][0].as_str().or(row["id"].as_str()).map(str::to_owned);
+            ids.extend(page["data"].as_array().unwrap().iter().filter_map(id));
+            answers += 1;
+            let Some(at) = page["next"].as_str() else { break };
+            cursor = format!("&{next}={at}");
+        }
+        ids.sort();
+        ids.dedup();
+        assert!(ids.len() == 210 && answers > 4, "{list}: {} in {answers}", ids.len());
+    }
+}
+
+#[test]
+fn a_filter_by_what_is_not_and_never_was_is_refused_with_what_was_probably_meant() {
+    let server = Server::start();
+    let cases = [
+        ("checks?check=//:enough", "unknown_check", ""),
+        ("checks?ref=dayly", "unknown_dataset", "did you mean `daily`?"),
+        ("events?dataset=dayly", "unknown_dataset", "did you mean `daily`?"),
+        ("events?ref=dayly/city=oslo", "unknown_dataset", "did you mean `daily`?"),
+        ("events?ref=daily/city=osla", "unknown_key", "did you mean `oslo`?"),
+        ("events?job=mak", "unknown_job", ""),
+        ("events?want=w9", "want_not_found", ""),
+        ("events?run=r9", "run_not_found", ""),
+        ("events?kind=want_creatd", "bad_query", "want_created"),
+        ("runs?job=mak", "unknown_job", ""),
+        ("runs?partition=dayly", "unknown_dataset", "did you mean `daily`?"),
+        ("runs?partition=daily/city=osla", "unknown_key", "did you mean `oslo`?"),
+        ("timeline?job=mak", "unknown_job", ""),
+        ("timeline?want=w9", "want_not_found", ""),
+        ("partitions?ref=dayly", "unknown_dataset", "did you mean `daily`?"),
+        ("standing?ref=dayly", "unknown_dataset", "did you mean `daily`?"),
+        ("tiles?ref=dayly", "unknown_dataset", "did you mean `daily`?"),
+        ("graph/drawing?around=dayly", "unknown_dataset", "did you mean `daily`?"),
+    ];
+    for (query, code, instead) in cases {
+        let (status, error) = server.json("GET", &format!("/api/v1/{query}"), "");
+        assert!(status >= 400 && error["error"] == code, "{query}: {status} {error}");
+        let message = error["message"].as_str().unwrap();
+        assert!(message.contains(instead), "{query}: {message}");
+    }
+    // What is there, and what was there.
+    let other = fuzz::GRAPH.replace("daily", "weekly").replace("oslo", "bergen");
+    let registered = server.json("POST", "/api/v1/graphs", &fuzz::body(&other));
+    assert_eq!(registered.0, 200, "{}", registered.1);
+    for query in [
+        "events?dataset=weekly",
+        "events?dataset=daily",
+        "events?ref=daily/city=oslo",
+        "events?ref=weekly/city=bergen",
+        "runs?partition=daily",
+        "runs?partition=weekly/city=rome",
+    ] {
+        let (status, page) = server.json("GET", &format!("/api/v1/{query}"), "");
+        assert_eq!((status, page["data"].is_array()), (200, true), "{query}: {page}");
     }
 }

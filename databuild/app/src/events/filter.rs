@@ -5,7 +5,7 @@ use crate::api::EventsQuery;
 use crate::audience::Audience;
 use crate::context::Backend;
 use crate::store::History;
-use crate::{runs, wants, AppError};
+use crate::{filters, runs, wants, AppError};
 use databuild_core::event::{Actor, Cause, Event, Record};
 use databuild_core::graph::DatasetIx;
 use databuild_core::ids::{RunId, Seq, WantId};
@@ -57,7 +57,7 @@ impl Filter {
     /// What a query asks for.
     ///
     /// # Errors
-    /// An id that is none, a job that is not there and never ran, or an unknown kind.
+    /// An id that is none or that nothing has, a name that nothing has or had, or an unknown kind.
     pub(super) fn parse(
         query: &EventsQuery,
         backend: &Backend,
@@ -65,9 +65,16 @@ impl Filter {
     ) -> Result<Filter, AppError> {
         let job = query.job.as_deref();
         let kinds = query.kind.as_deref().map(|kinds| kinds.split(',').map(kind).collect());
+        let want = query.want.as_deref().map(wants::parse).transpose()?;
+        let run = query.run.as_deref().map(runs::parse).transpose()?;
+        want.map_or(Ok(()), |want| filters::want(reader, want))?;
+        run.map_or(Ok(()), |run| filters::run(reader, run))?;
+        let state = &backend.engine.snapshot().state;
+        query.dataset.iter().try_for_each(|name| filters::dataset(state, reader, name))?;
+        query.reference.iter().try_for_each(|text| filters::reference(backend, reader, text))?;
         Ok(Filter {
-            want: query.want.as_deref().map(wants::parse).transpose()?,
-            run: query.run.as_deref().map(runs::parse).transpose()?,
+            want,
+            run,
             jobs: job.map(|job| runs::labels(backend, reader, job)).transpose()?,
             dataset: query.dataset.clone(),
             reference: query.reference.clone(),

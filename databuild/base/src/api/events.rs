@@ -1,18 +1,8 @@
 //! The event log.
 
-use databuild_core::words;
+use super::ListOrder;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-
-words! {
-    /// Which events a list begins with.
-    pub enum EventOrder: "order of events" {
-        /// The oldest events come first.
-        Oldest => "oldest",
-        /// The newest events come first.
-        Newest => "newest",
-    }
-}
 
 /// Query of `GET /api/v1/events`.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, IntoParams)]
@@ -24,8 +14,8 @@ pub struct EventsQuery {
     /// Only events before this one.
     pub before: Option<u64>,
     /// Which ones come first: `oldest` by default.
-    #[param(inline, value_type = Option<EventOrder>)]
-    pub order: Option<String>,
+    #[param(inline, value_type = Option<ListOrder>)]
+    pub sort: Option<String>,
     /// How many rows at most.
     pub limit: Option<usize>,
     /// Only events that speak of this want, or follow from it.
@@ -52,7 +42,7 @@ pub struct EventsQuery {
 pub struct EventPage {
     /// The events.
     pub data: Vec<EventRow>,
-    /// Where the list goes on: `after` this event or, with the newest first, `before` it; absent at its end.
+    /// Where the list goes on: `after` this event or, with `sort=newest`, `before` it; absent at its end.
     pub next: Option<String>,
     /// The newest event.
     pub seq: u64,

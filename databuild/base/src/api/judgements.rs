@@ -9,9 +9,9 @@ use utoipa::ToSchema;
 pub struct TaintRequest {
     /// References.
     pub targets: Vec<String>,
-    /// Why, for people; a taint needs one.
+    /// Why, for people, in at most 4096 bytes; a taint needs one.
     #[serde(default, deserialize_with = "super::or_default")]
-    #[schema(nullable)]
+    #[schema(nullable, max_length = 4096)]
     pub reason: String,
 }
 
@@ -37,12 +37,13 @@ pub struct AcceptRequest {
     /// Label of the only job that is meant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub job: Option<String>,
-    /// Why, for people; needed unless `dry_run`.
+    /// Why, for people, in at most 4096 bytes; needed unless `dry_run`.
     #[serde(default, deserialize_with = "super::or_default")]
-    #[schema(nullable)]
+    #[schema(nullable, max_length = 4096)]
     pub reason: String,
-    /// What shows it, in the user's words.
+    /// What shows it, in the user's words, in at most 4096 bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 4096)]
     pub evidence: Option<String>,
     /// Only show what would be accepted.
     #[serde(default, deserialize_with = "super::or_default")]

@@ -36,6 +36,9 @@ pub const CLIENT_HEADER: &str = "x-databuild-client";
 /// Header of a request to `/mcp`: what the assistant may do, `read`, `want` or `operate`.
 pub const ALLOW_HEADER: &str = "x-databuild-allow";
 
+/// Bytes of a text that somebody gives for others to read, such as a comment or a reason, at most.
+pub const LONGEST_TEXT: usize = 4096;
+
 pub use checks::*;
 pub use compare::*;
 pub use contents::*;
@@ -100,7 +103,7 @@ pub struct ListQuery {
 }
 
 words! {
-    /// By what wants and runs are sorted: their ids, which are found by an index.
+    /// By what wants, runs and events are sorted: their numbers, which are found by an index.
     pub enum ListOrder: "order of this list" {
         /// What came last stands first.
         Newest => "newest",

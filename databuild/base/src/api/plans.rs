@@ -55,9 +55,9 @@ pub struct ApplyPlan {
     /// Late after so many seconds.
     #[serde(default)]
     pub sla_seconds: Option<u64>,
-    /// What it is for.
+    /// What it is for, in at most 4096 bytes.
     #[serde(default, deserialize_with = "super::or_default")]
-    #[schema(nullable)]
+    #[schema(nullable, max_length = 4096)]
     pub comment: String,
 }
 
@@ -68,7 +68,7 @@ pub struct PlanSummary {
     pub id: String,
     /// `open`, or `expired`.
     pub state: String,
-    /// What was asked for.
+    /// What was asked for: the first 20, then `…` follows.
     pub targets: Vec<String>,
     /// `missing`, `stale` or `all`.
     pub refresh: String,

@@ -1,6 +1,8 @@
 //! Runs and attempts.
 
 use super::{BlockReason, ListOrder};
+use databuild_core::event::OutcomeKind;
+use databuild_core::word::Word as _;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use utoipa::{IntoParams, ToSchema};
@@ -200,6 +202,24 @@ pub struct AttemptRow {
     /// `output` is base64, as the bytes are no UTF-8; else left out.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub output_base64: bool,
+    /// The job returned something that has no room here, since what later attempts returned has 1 MiB already: the event of the
+    /// attempt's end has it. Else left out.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub output_left_out: bool,
+}
+
+impl AttemptRow {
+    /// What is said of one that is over and of whose output nothing is kept. The folder of one that ended well and printed nothing is
+    /// used again, so of such a one nobody knows more.
+    #[must_use]
+    pub fn without_log(&self) -> String {
+        let id = &self.id;
+        if self.outcome.as_deref() == Some(OutcomeKind::Success.word()) {
+            format!("nothing is kept of {id}: it printed nothing, or `gc` removed its log")
+        } else {
+            format!("the log of {id} is not there any more: `gc` removed it")
+        }
+    }
 }
 
 /// Runs of one job that failed with one message.
@@ -238,6 +258,14 @@ pub struct LogLines {
     /// The time of the search was over before all was looked at: `next` is where to search on.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub incomplete: bool,
+    /// Anything is kept of what the attempt printed. If not, `gc` removed its log, or it ended well and printed nothing.
+    #[serde(default = "is_kept")]
+    pub kept: bool,
+}
+
+/// Servers that do not say so told of logs that are not kept as of empty ones.
+fn is_kept() -> bool {
+    true
 }
 
 /// A line that a job printed. It has `text`, or `hex` if it is no UTF-8.

@@ -1,8 +1,7 @@
 //! Schemas of what other layers declare, for the API's description of itself.
 
 use super::{
-    BlockReason, Cancel, DatasetOrder, EventOrder, ListOrder, NodeKind, PartitionOrder, PartitionState,
-    PlanOrder, Turn,
+    BlockReason, Cancel, DatasetOrder, ListOrder, NodeKind, PartitionOrder, PartitionState, PlanOrder, Turn,
 };
 use crate::errors::Kind;
 use crate::os::EnvValue;
@@ -55,7 +54,6 @@ word_schemas! {
     BlockReason => "BlockReason",
     Cancel => "Cancel",
     DatasetOrder => "DatasetOrder",
-    EventOrder => "EventOrder",
     Kind => "ErrorKind",
     ListOrder => "ListOrder",
     NodeKind => "NodeKind",

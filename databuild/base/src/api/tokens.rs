@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 #[serde(deny_unknown_fields)]
 pub struct CreateToken {
     /// Its name, under which what its holder does is recorded.
+    #[schema(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_.@-]+$")]
     pub name: String,
     /// `read`, `want`, `operate`, `approve`, `admin`; at least one.
     pub scopes: Vec<String>,

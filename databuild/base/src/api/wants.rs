@@ -33,9 +33,9 @@ pub struct CreateWant {
     /// Late after so many seconds.
     #[serde(default)]
     pub sla_seconds: Option<u64>,
-    /// What it is for.
+    /// What it is for, in at most 4096 bytes.
     #[serde(default, deserialize_with = "super::or_default")]
-    #[schema(nullable)]
+    #[schema(nullable, max_length = 4096)]
     pub comment: String,
     /// Refuse if another graph is registered.
     #[serde(default)]
@@ -69,7 +69,7 @@ pub struct InvokeJob {
     pub sla_seconds: Option<u64>,
     /// As there.
     #[serde(default, deserialize_with = "super::or_default")]
-    #[schema(nullable)]
+    #[schema(nullable, max_length = 4096)]
     pub comment: String,
     /// As there.
     #[serde(default)]
@@ -157,7 +157,7 @@ pub struct WantRow {
     pub id: String,
     /// `open`, `satisfied`, `failed`, `canceled`, `expired`.
     pub state: String,
-    /// What was asked for.
+    /// What was asked for; in lists the first 20, then `…` follows.
     pub targets: Vec<String>,
     /// `interactive` or `backfill`.
     pub class: String,

@@ -224,7 +224,7 @@ async fn a_follower_is_told_what_it_asks_for() {
         (serde_json::json!({"ref": "daily/date=2024-01-07"}), vec![3]),
         (serde_json::json!({"ref": "daily/date=2024-02-07"}), vec![]),
         (serde_json::json!({"dataset": "daily"}), vec![2, 3]),
-        (serde_json::json!({"dataset": "dail"}), vec![]),
+        (serde_json::json!({"dataset": "customer"}), vec![]),
         (serde_json::json!({"kind": "want_paused,want_resumed", "want": other.to_string()}), vec![6]),
         (serde_json::json!({"actor": "system"}), (1..=last).collect()),
         (serde_json::json!({"actor": "ada"}), vec![]),
@@ -239,8 +239,13 @@ async fn a_follower_is_told_what_it_asks_for() {
             assert_eq!(client.next().await.0, expected, "{query}");
         }
     }
-    for bad in [serde_json::json!({"kind": "want_pause"}), serde_json::json!({"want": "x"})] {
-        let refused = events::filter(&app, serde_json::from_value(bad).unwrap()).await.unwrap_err();
-        assert!(refused.code() == "bad_query" || refused.code() == "want_not_found", "{refused}");
+    let bad = [
+        (serde_json::json!({"kind": "want_pause"}), "bad_query"),
+        (serde_json::json!({"want": "x"}), "want_not_found"),
+        (serde_json::json!({"dataset": "dail"}), "unknown_dataset"),
+    ];
+    for (query, code) in bad {
+        let refused = events::filter(&app, serde_json::from_value(query).unwrap()).await.unwrap_err();
+        assert_eq!(refused.code(), code, "{refused}");
     }
 }

@@ -26,7 +26,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
     params(CompareQuery),
     responses(
         (status = 200, body = Comparison),
-        (status = "default", description = "REFERENCE JOB no_graph not_one_partition run_not_found nothing_to_compare query_too_slow"),
+        (status = "default", description = "REFERENCE JOB no_graph not_one_partition run_not_found not_made_by_run query_too_slow"),
     )
 )]
 async fn get(app: App, Query(query): Query<CompareQuery>) -> Answer<Comparison> {

@@ -19,7 +19,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(list)).routes(routes!(stream)).routes(routes!(one))
 }
 
-/// The build event log, oldest first or, with `order=newest`, newest first.
+/// The build event log, oldest first or, with `sort=newest`, newest first.
 ///
 /// Pass `next` as `after` to go on; with the newest first, as `before`. Without `after` the answer begins at the first event that is not
 /// [archived](operations.md#old-events). With a filter an answer looks at 50,000 events at most, so it can have fewer rows than
@@ -35,7 +35,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
     params(EventsQuery),
     responses(
         (status = 200, body = EventPage),
-        (status = "default", description = "LIST JOB events_archived want_not_found run_not_found"),
+        (status = "default", description = "LIST JOB REFERENCE bad_sort events_archived want_not_found run_not_found"),
     )
 )]
 async fn list(app: App, Query(query): Query<EventsQuery>) -> Answer<EventPage> {
@@ -63,7 +63,7 @@ async fn one(app: App, Path(seq): Path<String>) -> Answer<EventRow> {
 /// `event` has an event, and its id is the event's number. The stream begins after `Last-Event-ID` or `after`, else now. `lost` with
 /// `{"from": 5, "to": 9}` says that these are not told: they came faster than they were read, or they are archived; each is at
 /// `GET /events/{seq}`. A stream on which nothing is told for 15 s tells its place as an id without an event, so that a client
-/// that comes again goes on there. It has no `limit`, no `before` and no `order`.
+/// that comes again goes on there. It has no `limit`, no `before` and no `sort`.
 #[utoipa::path(
     get,
     path = "/events/stream",
@@ -72,7 +72,7 @@ async fn one(app: App, Path(seq): Path<String>) -> Answer<EventRow> {
     params(EventsQuery),
     responses(
         (status = 200, description = "Events.", body = StreamEvent, content_type = "text/event-stream"),
-        (status = "default", description = "JOB bad_query want_not_found run_not_found too_many_waiting"),
+        (status = "default", description = "JOB REFERENCE bad_query want_not_found run_not_found too_many_waiting"),
     )
 )]
 async fn stream(
@@ -80,9 +80,9 @@ async fn stream(
     headers: HeaderMap,
     Query(query): Query<EventsQuery>,
 ) -> Result<Response, ApiError> {
-    if query.limit.is_some() || query.before.is_some() || query.order.is_some() {
+    if query.limit.is_some() || query.before.is_some() || query.sort.is_some() {
         let message =
-            "a stream has no `limit`, `before` or `order`: it tells what comes, as long as you read it";
+            "a stream has no `limit`, `before` or `sort`: it tells what comes, as long as you read it";
         return Err(ApiError::new("bad_query", message));
     }
     let after = last_event(&headers).or(query.after);

@@ -25,7 +25,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
     request_body = TaintRequest,
     responses(
         (status = 200, body = TaintReply),
-        (status = "default", description = "REFERENCE no_graph no_targets no_reason nothing_to_taint WRITE"),
+        (status = "default", description = "REFERENCE no_graph no_targets no_reason nothing_to_taint text_too_long WRITE"),
     )
 )]
 async fn taint(app: App, Body(body): Body<TaintRequest>) -> Answer<TaintReply> {
@@ -43,7 +43,7 @@ async fn taint(app: App, Body(body): Body<TaintRequest>) -> Answer<TaintReply> {
     request_body = TaintRequest,
     responses(
         (status = 200, body = TaintReply),
-        (status = "default", description = "REFERENCE no_graph no_targets nothing_to_untaint WRITE"),
+        (status = "default", description = "REFERENCE no_graph no_targets nothing_to_untaint text_too_long WRITE"),
     )
 )]
 async fn untaint(app: App, Body(body): Body<TaintRequest>) -> Answer<TaintReply> {
@@ -61,7 +61,7 @@ async fn untaint(app: App, Body(body): Body<TaintRequest>) -> Answer<TaintReply>
     request_body = AcceptRequest,
     responses(
         (status = 200, body = AcceptReply),
-        (status = "default", description = "REFERENCE JOB no_graph no_targets no_reason nothing_to_accept no_evidence trial_not_found WRITE"),
+        (status = "default", description = "REFERENCE JOB no_graph no_targets no_reason nothing_to_accept no_evidence text_too_long trial_not_found WRITE"),
     )
 )]
 async fn accept(app: App, Body(body): Body<AcceptRequest>) -> Answer<AcceptReply> {

@@ -92,7 +92,7 @@ async fn one(app: App, Path(id): Path<String>) -> Answer<PlanView> {
     responses(
         (status = 201, description = "The want.", body = WantDetail),
         (status = 200, description = "The want that an earlier request with the same key made.", body = WantDetail),
-        (status = "default", description = "plan_not_found plan_expired plan_outdated bad_class no_graph not_observed WRITE"),
+        (status = "default", description = "plan_not_found plan_expired plan_outdated bad_class no_graph not_observed text_too_long WRITE"),
     )
 )]
 async fn apply(

@@ -60,7 +60,7 @@ pub(crate) fn seed_routes() -> Router<App> {
     params(RunsQuery),
     responses(
         (status = 200, body = Page<RunRow>),
-        (status = "default", description = "LIST JOB bad_state bad_sort"),
+        (status = "default", description = "LIST JOB REFERENCE bad_state bad_sort"),
     )
 )]
 async fn list(app: App, Query(query): Query<RunsQuery>) -> Answer<Page<RunRow>> {
@@ -69,7 +69,7 @@ async fn list(app: App, Query(query): Query<RunsQuery>) -> Answer<Page<RunRow>> 
 
 /// A run, with its attempts.
 ///
-/// It has at most 1000 results of `checks`, and `params` with all parameters of its job. `archive` is there if it
+/// It has at most 1000 results of `checks` and 1 MiB of them, 1 MiB of what its attempts returned, the last ones first, and `params` with all parameters of its job. `archive` is there if it
 /// is [archived](operations.md#old-events).
 #[utoipa::path(
     get,
@@ -169,7 +169,8 @@ struct LogsQuery {
 ///
 /// At most 16 MiB from `offset` on, or the last `tail` bytes. `X-Log-Size` is the size of the whole log,
 /// `X-Log-Offset` is where the answer begins, and `X-Log-Ended: true` says that it is the end of the log of an
-/// attempt that is over. Empty for an attempt that ended well and whose folder is not kept. With `follow=true` the
+/// attempt that is over. `X-Log-Kept: false` says that nothing is kept of the attempt: `gc` removed its log, or it ended
+/// well and printed nothing. With `follow=true` the
 /// answer is server-sent events: `log` with a JSON string of what came (what is no UTF-8 is replaced), whose id is
 /// the offset after it (send it as `Last-Event-ID` to resume), and `end` when the attempt is over.
 #[utoipa::path(
@@ -242,7 +243,9 @@ enum Format {
 ///
 /// `at` is [when a line's end came](cli.md#times-of-lines), or null if nobody knows. A line longer than 64 KiB
 /// comes in pieces, of which all but the last have `"continues": true`. A line that has no end yet is told when it
-/// has one, or when the attempt is over. `ended` says that the attempt is over and nothing follows.
+/// has one, or when the attempt is over. `ended` says that the attempt is over and nothing follows. An answer has about 1 MiB
+/// of lines at most: `next` is where to go on, also for a search. `kept` is false, or `X-Log-Kept`, if nothing is kept of the
+/// attempt: `gc` removed its log, or it ended well and printed nothing.
 ///
 /// With `format=text` the answer is `TIME STREAM TEXT` for each line, as `databuild logs --timestamps` prints them, and
 /// with `format=ndjson` a JSON object for each: many times faster for a long log. `X-Log-Next` says where to go on,

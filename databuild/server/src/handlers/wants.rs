@@ -48,7 +48,7 @@ pub(crate) fn seed_routes() -> Router<App> {
     responses(
         (status = 201, description = "The want.", body = WantDetail),
         (status = 200, description = "The want that an earlier request with the same key made.", body = WantDetail),
-        (status = "default", description = "REFERENCE no_graph no_targets bad_class bad_refresh bad_time graph_changed not_observed WRITE"),
+        (status = "default", description = "REFERENCE no_graph no_targets bad_class bad_refresh bad_time graph_changed not_observed text_too_long WRITE"),
     )
 )]
 async fn create(app: App, Keyed { key, body }: Keyed<CreateWant>) -> Result<Response, ApiError> {
@@ -67,7 +67,7 @@ async fn create(app: App, Keyed { key, body }: Keyed<CreateWant>) -> Result<Resp
     request_body = CreateWants,
     responses(
         (status = 200, body = CreatedWants),
-        (status = "default", description = "bad_class bad_refresh bad_time"),
+        (status = "default", description = "bad_class bad_refresh bad_time text_too_long"),
     )
 )]
 async fn create_all(app: App, Keyed { key, body }: Keyed<CreateWants>) -> Result<Response, ApiError> {
@@ -99,7 +99,7 @@ async fn create_all(app: App, Keyed { key, body }: Keyed<CreateWants>) -> Result
     responses(
         (status = 201, description = "The want.", body = WantDetail),
         (status = 200, description = "The want that an earlier request with the same key made.", body = WantDetail),
-        (status = "default", description = "REFERENCE JOB no_graph no_targets bad_class bad_time unknown_param bad_param not_of_job graph_changed not_observed WRITE"),
+        (status = "default", description = "REFERENCE JOB no_graph no_targets bad_class bad_time unknown_param bad_param not_of_job graph_changed not_observed text_too_long WRITE"),
     )
 )]
 async fn invoke(app: App, Keyed { key, body }: Keyed<InvokeJob>) -> Result<Response, ApiError> {

@@ -34,7 +34,7 @@ struct ListQuery {
     #[serde(rename = "ref")]
     reference: String,
     job: String,
-    order: String,
+    sort: String,
     limit: Option<usize>,
     after: String,
     before: String,
@@ -51,13 +51,13 @@ async fn list(app: App, viewer: Viewer, Query(query): Query<ListQuery>) -> Answe
         dataset: some(query.dataset),
         reference: some(query.reference),
         job: some(query.job),
-        order: some(query.order),
+        sort: some(query.sort),
         limit: query.limit,
         after: cursor(some(query.after).as_deref())?,
         before: cursor(some(query.before).as_deref())?,
     };
     let order = pages::events::order(&query).to_owned();
-    let rows = events::list(&app, EventsQuery { order: Some(order), ..query.clone() }).await?;
+    let rows = events::list(&app, EventsQuery { sort: Some(order), ..query.clone() }).await?;
     Ok(viewer.shown(&pages::events::page(&rows, &query, events::KINDS, viewer.now)))
 }
 
@@ -76,7 +76,7 @@ async fn same_cause(app: &App, row: &EventRow) -> Result<Vec<EventRow>, crate::a
         cause: Some(cause.id.clone()),
         after: Some(after),
         before: Some(before),
-        order: Some(order.to_owned()),
+        sort: Some(order.to_owned()),
         limit: Some(SHOWN),
         ..EventsQuery::default()
     };

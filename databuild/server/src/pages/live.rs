@@ -106,7 +106,7 @@ async fn tell_lines(app: App, log: LogInLines, mut from: Place, send: Sender<Res
             found = log.more(&app, from, LINES, None) => found,
             () = send.closed() => return,
         };
-        let Ok(found) = found else { break };
+        let Ok((found, _)) = found else { break };
         from = found.next;
         if !found.lines.is_empty() {
             let rows: Vec<_> = found.lines.iter().map(Line::row).collect();

@@ -1,6 +1,6 @@
 //! The part of a log that a run's page shows.
 
-use crate::api::RunDetail;
+use crate::api::{AttemptRow, RunDetail};
 use crate::error::ApiError;
 use crate::log_lines::{Line, Place};
 use crate::logs::{Printed, SEARCH};
@@ -45,14 +45,16 @@ pub(super) async fn log(app: &App, id: RunId, detail: &RunDetail, asked: Asked) 
     let attempt = asked.attempt.unwrap_or(detail.run.attempt_count);
     let printed = printed(app, id, detail, attempt)?;
     let search = asked.search.clone();
+    let row = detail.attempts.iter().find(|row| row.number == attempt);
     let shown = match asked.search.as_str() {
         "" => lines(app, printed, asked.from).await,
         search => hits(app, printed, asked.from, search).await,
     };
     let log = match shown {
-        Ok(log) => log,
+        Ok(Some(log)) => log,
+        Ok(None) => Log { absent: row.map(AttemptRow::without_log), ..Log::default() },
         Err(error) if error.body.error == "log_not_found" => {
-            let live = detail.attempts.iter().any(|row| row.number == attempt && row.ended_at.is_none());
+            let live = row.is_some_and(|row| row.ended_at.is_none());
             Log { absent: Some(absent(&error.body.message, live)), ..Log::default() }
         }
         Err(error) => return Err(error),
@@ -68,8 +70,8 @@ fn absent(message: &str, live: bool) -> String {
     }
 }
 
-/// Lines from a place on, or the last ones.
-async fn lines(app: &App, printed: Printed, from: Option<Place>) -> Result<Log, ApiError> {
+/// Lines from a place on, or the last ones; none if nothing is kept of the log.
+async fn lines(app: &App, printed: Printed, from: Option<Place>) -> Result<Option<Log>, ApiError> {
     let begin = match from {
         Some(from) => from,
         None => printed.near_end(app, TAIL).await?,
@@ -77,7 +79,10 @@ async fn lines(app: &App, printed: Printed, from: Option<Place>) -> Result<Log, 
     let log = printed.lines(None);
     let (mut place, mut found, mut ended) = (begin, Vec::new(), false);
     loop {
-        let part = log.more(app, place, PART, Some(Duration::ZERO)).await?;
+        let (part, is_kept) = log.more(app, place, PART, Some(Duration::ZERO)).await?;
+        if !is_kept {
+            return Ok(None);
+        }
         let none = part.lines.is_empty();
         (place, ended) = (part.next, ended || part.ended);
         found.extend(part.lines);
@@ -98,25 +103,33 @@ async fn lines(app: &App, printed: Printed, from: Option<Place>) -> Result<Log, 
             (!ended).then_some(place)
         }
     };
-    Ok(Log {
+    Ok(Some(Log {
         live: from.is_none() && !ended,
         lines: found.iter().map(Line::row).collect(),
         later,
         next: next.map(|place| place.to_string()),
         ..Log::default()
-    })
+    }))
 }
 
 /// Lines from a place on that have a text in them, and how many there are, as far as was searched.
-async fn hits(app: &App, printed: Printed, from: Option<Place>, search: &str) -> Result<Log, ApiError> {
+async fn hits(
+    app: &App,
+    printed: Printed,
+    from: Option<Place>,
+    search: &str,
+) -> Result<Option<Log>, ApiError> {
     let found = printed.lines(None).search(app, from.unwrap_or_default(), search, HITS, SEARCH).await?;
+    if !found.kept {
+        return Ok(None);
+    }
     let is_more = found.incomplete || found.hits.is_some_and(|hits| hits > found.lines.len() as u64);
-    Ok(Log {
+    Ok(Some(Log {
         hits: found.hits.unwrap_or_default(),
         incomplete: found.incomplete,
         later: from.is_some(),
         next: is_more.then_some(found.next),
         lines: found.lines,
         ..Log::default()
-    })
+    }))
 }

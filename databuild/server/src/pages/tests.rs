@@ -144,7 +144,7 @@ const PAGES: [(&str, &str); 30] = [
     ("/timeline?from=2024-01-01T00:00:00Z&until=2024-01-02T00:00:00Z", "2024-01-02T00:00:00Z"),
     ("/partitions?ref=daily/city=oslo", "/partition?ref=daily/city=oslo/date=2024-01-01"),
     ("/events", "<a class=\"m\" href=\"/events/1\">1</a>"),
-    ("/events?kind=run_ended&order=oldest", "There is no such event."),
+    ("/events?kind=run_ended&sort=oldest", "There is no such event."),
     ("/events/1", "What it says"),
     ("/changes", "the first one"),
     ("/changes/latest", "No other was registered before it."),

@@ -62,7 +62,7 @@ pub fn run(global: &GlobalArgs, args: &EventsArgs) -> Result<u8, CliError> {
         }
         return Ok(exit_code::OK);
     }
-    let mut path = "/api/v1/events?order=newest".to_owned();
+    let mut path = "/api/v1/events?sort=newest".to_owned();
     let filters = [
         ("kind", &args.kind),
         ("actor", &args.actor),

@@ -19,7 +19,7 @@ pub const ALL: [&str; 7] = ["runs", "wants", "plans", "trials", "tokens", "pools
 /// Which events come first. What happened to a run or a want is read from its beginning; all else from the end.
 #[must_use]
 pub fn order(query: &EventsQuery) -> &str {
-    match &query.order {
+    match &query.sort {
         Some(order) => order,
         None if query.run.is_some() || query.want.is_some() || query.cause.is_some() => "oldest",
         None => "newest",
@@ -38,7 +38,7 @@ fn url(query: &EventsQuery) -> Url {
         .with("dataset", text(&query.dataset))
         .with("ref", text(&query.reference))
         .with("job", text(&query.job))
-        .with("order", text(&query.order))
+        .with("sort", text(&query.sort))
         .with("limit", query.limit.map_or_else(String::new, |limit| limit.to_string()))
         .with("after", number(query.after))
         .with("before", number(query.before))
@@ -61,7 +61,7 @@ pub fn page(rows: &EventPage, query: &EventsQuery, kinds: &[&str], now: Timestam
     let is_live = if newest { query.before.is_none() } else { rows.next.is_none() };
     let of: &[&str] = if is_live { &ALL } else { &[] };
     let other = if newest { "oldest" } else { "newest" };
-    let turned = url(query).without("after").without("before").with("order", other);
+    let turned = url(query).without("after").without("before").with("sort", other);
     let more = [(if newest { "Oldest first" } else { "Newest first" }, turned)];
     Page::new("Events", Place::Events, of, lead)
         .part(card("events", Width::Full, of, &heading("Events", "", &more), &list(rows, query, newest, now)))
@@ -101,7 +101,7 @@ fn fields(query: &EventsQuery, kinds: &[&str]) -> Markup {
     let kept = links::events()
         .with("cause", value(&query.cause))
         .with("dataset", value(&query.dataset))
-        .with("order", value(&query.order))
+        .with("sort", value(&query.sort))
         .with("limit", query.limit.map_or_else(String::new, |limit| limit.to_string()));
     html! {
         (filter(&kept, &html! {
@@ -244,7 +244,7 @@ pub(super) mod tests {
             "<a class=\"m\" href=\"/runs/r12\">r12</a> failed: &lt;no&gt; such city",
             "href=\"/events?actor=system\">DataBuild</a>",
             "href=\"/events?before=1199\" rel=\"next\"",
-            "href=\"/events?order=oldest\">Oldest first",
+            "href=\"/events?sort=oldest\">Oldest first",
         ] {
             assert!(text.contains(part), "{part}: {text}");
         }

@@ -395,6 +395,12 @@ pub(super) const ENTRIES: &[Entry] = &[
         cure: "Run `databuild why REF` to see why a partition is stale.",
     },
     Entry {
+        code: "not_made_by_run",
+        kind: Kind::Conflict,
+        cause: "What is to be compared with another run holds data that no run made: external data, adopted files, or nothing.",
+        cure: "Name a run, or a partition that a run made: `databuild runs` lists runs. `databuild why REF` says where data comes from.",
+    },
+    Entry {
         code: "nothing_to_compare",
         kind: Kind::Conflict,
         cause: "Nothing of what was named was made by other code or arguments than the job's of today and could be made again.",
@@ -533,6 +539,12 @@ pub(super) const ENTRIES: &[Entry] = &[
         cure: "Run `databuild trials` to see the trials that are kept. A trial's id is written as `t3`.",
     },
     Entry {
+        code: "text_too_long",
+        kind: Kind::Invalid,
+        cause: "A comment, a reason or evidence has more than 4096 bytes.",
+        cure: "Say it shorter. Put what is longer into a file or a ticket, and name that.",
+    },
+    Entry {
         code: "bad_dataset_pattern",
         kind: Kind::Invalid,
         cause: "A pattern of datasets for a token is empty or has more than 64 bytes.",
@@ -579,6 +591,12 @@ pub(super) const ENTRIES: &[Entry] = &[
         kind: Kind::Unauthorized,
         cause: "The request has no token, or one that the server does not know.",
         cure: "Send `Authorization: Bearer TOKEN` with the token in `.databuild/token`.",
+    },
+    Entry {
+        code: "unknown_check",
+        kind: Kind::Invalid,
+        cause: "The list is to show what one check found, and no graph has or had a check of this label.",
+        cure: "Use a label that the message suggests, such as `//:enough_rows`. `databuild checks` shows the labels of checks.",
     },
     Entry {
         code: "unknown_dataset",
