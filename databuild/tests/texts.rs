@@ -174,7 +174,7 @@ fn publications() -> Vec<PublishError> {
 }
 
 /// Commands that are refused, in a workspace without runs.
-const REFUSED: [&[&str]; 40] = [
+const REFUSED: [&[&str]; 47] = [
     &["build", "quik"],
     &["build", "many/kei=key-00001"],
     &["build", "many/key=key-1"],
@@ -205,6 +205,13 @@ const REFUSED: [&[&str]; 40] = [
     &["cancel", "t9"],
     &["runs", "r9"],
     &["runs", "--job", "make"],
+    &["runs", "--partition", "quik"],
+    &["runs", "compare", "r9"],
+    &["runs", "compare", "quick"],
+    &["timeline", "--job", "make"],
+    &["events", "--dataset", "quik"],
+    &["events", "--ref", "many/key=key-1"],
+    &["checks", "--check", "//:check"],
     &["logs", "r9"],
     &["partitions", "quick", "--state", "old"],
     &["keys", "list", "namess"],
@@ -293,6 +300,16 @@ fn commands_say_what_their_file_says() {
     {
         session.run(line);
     }
+    session.note("What happened to runs.");
+    for line in [
+        "timeline",
+        "timeline --job make_quick",
+        "runs compare r1",
+        "logs r1 --search MADE",
+        "logs r1 --search nothing",
+    ] {
+        session.run(line);
+    }
     session.note("Another argument.");
     session.workspace.change_graph(|graph| {
         let jobs = graph["jobs"].as_array_mut().unwrap();
@@ -303,7 +320,7 @@ fn commands_say_what_their_file_says() {
     session.run("diff");
     session.run("diff --markdown");
     // Any command but `diff` registers the graph.
-    for line in ["why quick", "plan quick", accept, "why quick"] {
+    for line in ["why quick", "plan quick", "runs compare quick", accept, "why quick"] {
         session.run(line);
     }
     session.note("Bad data.");
@@ -329,7 +346,7 @@ fn commands_say_what_their_file_says() {
     let waiting = serde_json::from_str::<serde_json::Value>(&waiting).unwrap();
     let waiting = waiting["id"].as_str().unwrap().to_owned();
     let why = format!("why {waiting}");
-    for line in [why.as_str(), "want list", "why slow", "plan slow", "stop --jobs"] {
+    for line in [why.as_str(), "want list", "why slow", "plan slow", "queue", "stop --jobs"] {
         session.run(line);
     }
     golden::check("databuild/tests/texts/session.txt", &session.told);

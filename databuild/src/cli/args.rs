@@ -3,7 +3,7 @@
 use super::commands::{
     accept, adopt, apply, build, cancel, checks, completion, config, diff, events, explain, gc, graph,
     invoke, keys, logs, mcp, partitions, plan, plans, pools, runs, scan, serve, shell, shim, stop, taint,
-    token, trials, ui, want, why,
+    timeline, token, trials, ui, want, why,
 };
 use super::shared_args::GlobalArgs;
 use clap::{Parser, Subcommand};
@@ -69,13 +69,17 @@ pub enum Command {
     Graph(graph::GraphArgs),
     /// List what checks found in built partitions
     Checks(checks::ChecksArgs),
-    /// List runs, or show one
+    /// List runs, show one, or compare two
     Runs(runs::RunsArgs),
+    /// Show what runs, what begins next and why, and what waits for what
+    Queue,
+    /// Show when attempts waited, were on their way, and ran
+    Timeline(timeline::TimelineArgs),
     /// List what happened, newest first, or show one event
     Events(events::EventsArgs),
     /// Repeat an attempt by hand, in a shell with its code, inputs and environment
     Shell(shell::ShellArgs),
-    /// Print the output of a run
+    /// Print the output of a run, or search it
     Logs(logs::LogsArgs),
     /// Cancel a want, a run or a trial
     Cancel(cancel::CancelArgs),

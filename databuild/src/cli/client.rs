@@ -50,6 +50,8 @@ pub struct LogPart {
     pub size: u64,
     /// They end the log, and the attempt is over.
     pub ended: bool,
+    /// Anything is kept of the log.
+    pub kept: bool,
 }
 
 /// Lines of a log, written out.
@@ -62,6 +64,8 @@ pub struct LogPrintout {
     pub next: String,
     /// Nothing follows.
     pub ended: bool,
+    /// Anything is kept of the log.
+    pub kept: bool,
 }
 
 /// What is asked of a server.
@@ -263,7 +267,8 @@ impl Client {
         let number = |name: &str| header(name).and_then(|text| text.parse().ok()).unwrap_or_default();
         let (size, offset) = (number("x-log-size"), number("x-log-offset"));
         let ended = header("x-log-ended").is_some_and(|text| text == "true");
-        Ok(LogPart { bytes: self.read(response)?, offset, size, ended })
+        let kept = header("x-log-kept").is_none_or(|text| text == "true");
+        Ok(LogPart { bytes: self.read(response)?, offset, size, ended, kept })
     }
 
     /// `GET` of lines of a log, written out.
@@ -275,7 +280,8 @@ impl Client {
         let header = |name: &str| Some(response.headers().get(name)?.to_str().ok()?.to_owned());
         let (at, next) = (header("x-log-at"), header("x-log-next").unwrap_or_default());
         let ended = header("x-log-ended").is_some_and(|text| text == "true");
-        Ok(LogPrintout { bytes: self.read(response)?, at, next, ended })
+        let kept = header("x-log-kept").is_none_or(|text| text == "true");
+        Ok(LogPrintout { bytes: self.read(response)?, at, next, ended, kept })
     }
 
     /// `POST` of a message in another protocol, with headers of its own. What the server answers, be it an error.

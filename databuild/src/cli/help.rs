@@ -18,6 +18,8 @@ const GROUPS: [(&str, &[&str]); 4] = [
             "partitions",
             "graph",
             "why",
+            "queue",
+            "timeline",
             "runs",
             "logs",
             "shell",
@@ -90,7 +92,7 @@ mod tests {
     #[test]
     fn help_shows_groups_with_what_each_command_does() {
         let help = command().render_help().to_string();
-        let logs = "  logs        Print the output of a run\n";
+        let logs = "  logs        Print the output of a run, or search it\n";
         assert!(help.contains(logs), "{help}");
         for (group, _) in GROUPS {
             assert!(help.contains(&format!("\n{group}:\n")), "{help}");

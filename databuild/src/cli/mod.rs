@@ -75,6 +75,8 @@ fn run(cli: Cli) -> Result<u8, CliError> {
         Command::Invoke(args) => c::invoke::run(&cli.global, args),
         Command::Plan(args) => c::plan::run(&cli.global, args),
         Command::Plans(args) => c::plans::run(&cli.global, args),
+        Command::Queue => c::queue::run(&cli.global),
+        Command::Timeline(args) => c::timeline::run(&cli.global, args),
         Command::Pools(args) => c::pools::run(&cli.global, args),
         Command::Apply(args) => c::apply::run(&cli.global, args),
         Command::Diff(args) => c::diff::run(&cli.global, args),

@@ -4,10 +4,12 @@ use crate::api::{CheckRow, Page};
 use crate::cli::client::Client;
 use crate::cli::error::CliError;
 use crate::cli::output::{self, Table};
-use crate::cli::shared_args::GlobalArgs;
+use crate::cli::shared_args::{word, GlobalArgs};
 use crate::cli::url;
 use crate::cli::{connect, exit_code};
 use clap::Args;
+use databuild_core::event::CheckOutcome;
+use databuild_core::word::Word as _;
 
 /// Arguments of `checks`.
 #[derive(Debug, Args)]
@@ -21,6 +23,9 @@ pub struct ChecksArgs {
     /// Only results that did not pass
     #[arg(long)]
     pub failed: bool,
+    /// Only results that came to this
+    #[arg(long, value_parser = word::<CheckOutcome>(), conflicts_with = "failed")]
+    pub outcome: Option<CheckOutcome>,
     /// Show at most so many rows for each reference; 0 for all
     #[arg(long, default_value_t = 100)]
     pub limit: usize,
@@ -61,6 +66,9 @@ fn list(client: &Client, args: &ChecksArgs, reference: Option<&str>) -> Result<P
     let mut path = format!("/api/v1/checks?failed={}", args.failed);
     if let Some(check) = &args.check {
         path.push_str(&format!("&check={}", url::query_value(check)));
+    }
+    if let Some(outcome) = args.outcome {
+        path.push_str(&format!("&outcome={}", outcome.word()));
     }
     if let Some(reference) = reference {
         path.push_str(&format!("&ref={}", url::query_value(reference)));

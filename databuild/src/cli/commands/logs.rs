@@ -1,6 +1,6 @@
-//! `logs`: what a job printed.
+//! `logs`: what a job printed, and which lines of it have a text.
 
-use crate::api::RunDetail;
+use crate::api::{LogLines, RunDetail};
 use crate::cli::client::Client;
 use crate::cli::connect;
 use crate::cli::error::CliError;
@@ -40,6 +40,9 @@ pub struct LogsArgs {
     /// Each line with its time and stream, both streams in the order in which they came
     #[arg(long, short)]
     pub timestamps: bool,
+    /// Only lines that have this text in them, whatever its case
+    #[arg(long, value_name = "TEXT", conflicts_with = "follow")]
+    pub search: Option<String>,
     /// Which attempt (default: the last)
     #[arg(long, value_name = "N")]
     pub attempt: Option<u32>,
@@ -60,16 +63,22 @@ pub fn run(global: &GlobalArgs, args: &LogsArgs) -> Result<u8, CliError> {
         _ => &["stdout", "stderr"],
     };
     let path = |stream: &str| format!("/api/v1/runs/{id}/logs/{stream}?attempt={attempt}");
+    let only = if streams.len() == 1 { format!("&stream={}", streams[0]) } else { String::new() };
+    let without = Without { run: &run, attempt };
+    if let Some(text) = &args.search {
+        let path =
+            format!("/api/v1/runs/{id}/logs?attempt={attempt}{only}&search={}", url::query_value(text));
+        return search(global, &client, args.timestamps, &path, &without);
+    }
     if args.timestamps {
-        let only = if streams.len() == 1 { format!("&stream={}", streams[0]) } else { String::new() };
         let format = if global.json { "ndjson" } else { "text" };
         let path = format!("/api/v1/runs/{id}/logs?attempt={attempt}&format={format}{only}");
-        return lines(Steady::of_log(global, &client, &run.run.id), args.follow, &path);
+        return lines(Steady::of_log(global, &client, &run.run.id), args.follow, &path, &without);
     }
     if args.follow {
-        return follow_all(global, &client, &run.run.id, streams, path);
+        return follow_all(global, &client, streams, path, &without);
     }
-    let mut printed = false;
+    let (mut printed, mut kept) = (false, true);
     let mut told = serde_json::json!({"run": run.run.id, "attempt": attempt});
     for stream in streams {
         let mut whole = Vec::new();
@@ -81,6 +90,7 @@ pub fn run(global: &GlobalArgs, args: &LogsArgs) -> Result<u8, CliError> {
             if offset == 0 {
                 size = part.size;
             }
+            kept &= part.kept;
             if part.bytes.is_empty() {
                 break;
             }
@@ -102,14 +112,63 @@ pub fn run(global: &GlobalArgs, args: &LogsArgs) -> Result<u8, CliError> {
     }
     if global.json {
         output::json(&told)?;
-    } else if !printed {
-        output::talk(&format!("{}-{attempt} printed nothing, or gc removed its log", run.run.id));
+    } else if !printed && kept {
+        output::talk(&format!("{}-{attempt} printed nothing", run.run.id));
     }
+    without.tell(kept);
     Ok(exit_code::OK)
 }
 
+/// What is said if nothing is kept of a log, so that this does not look like a job without anything to say.
+struct Without<'r> {
+    run: &'r RunDetail,
+    attempt: u32,
+}
+
+impl Without<'_> {
+    fn tell(&self, kept: bool) {
+        let row = self.run.attempts.iter().find(|row| row.number == self.attempt);
+        if let Some(row) = row.filter(|_| !kept) {
+            output::talk(&row.without_log());
+        }
+    }
+}
+
+/// Prints the lines that have a text in them.
+fn search(
+    global: &GlobalArgs,
+    client: &Client,
+    timestamps: bool,
+    path: &str,
+    without: &Without<'_>,
+) -> Result<u8, CliError> {
+    let mut cursor = String::new();
+    loop {
+        let part: LogLines = client.get(&format!("{path}{cursor}"))?;
+        for line in &part.lines {
+            if global.json {
+                output::json_line(line)?;
+                continue;
+            }
+            // What is no text has none in it.
+            let text = line.text.as_deref().unwrap_or_default();
+            let begin = match timestamps {
+                true => format!("{} {} ", line.at.as_deref().unwrap_or("-"), line.stream),
+                false => String::new(),
+            };
+            output::raw(format!("{begin}{text}\n").as_bytes());
+        }
+        let is_all = part.hits == Some(part.lines.len() as u64);
+        if part.ended || (is_all && !part.incomplete) {
+            without.tell(part.kept);
+            return Ok(exit_code::OK);
+        }
+        cursor = format!("&cursor={}", part.next);
+    }
+}
+
 /// Prints lines with their times and streams: those that are there now, or until the attempt is over.
-fn lines(mut server: Steady<'_>, follow: bool, path: &str) -> Result<u8, CliError> {
+fn lines(mut server: Steady<'_>, follow: bool, path: &str, without: &Without<'_>) -> Result<u8, CliError> {
     let begun = format!("{:.3}", now());
     let wait_ms = if follow { WAIT_MS } else { 0 };
     let mut cursor = String::new();
@@ -119,6 +178,7 @@ fn lines(mut server: Steady<'_>, follow: bool, path: &str) -> Result<u8, CliErro
         // Of a job that runs there may be more at any time.
         let newer = part.at.is_some_and(|at| at > begun);
         if part.ended || (!follow && (newer || part.bytes.is_empty())) {
+            without.tell(part.kept);
             return Ok(exit_code::OK);
         }
         cursor = format!("&cursor={}", part.next);
@@ -129,10 +189,11 @@ fn lines(mut server: Steady<'_>, follow: bool, path: &str) -> Result<u8, CliErro
 fn follow_all(
     global: &GlobalArgs,
     client: &Client,
-    run: &str,
     streams: &[&str],
     path: impl Fn(&str) -> String,
+    without: &Without<'_>,
 ) -> Result<u8, CliError> {
+    let run = without.run.run.id.as_str();
     let sink = |stream: &str| match stream {
         _ if global.json => Sink::Json,
         "stderr" if streams.len() > 1 => Sink::Stderr,
@@ -143,7 +204,7 @@ fn follow_all(
     for stream in streams {
         followers.push((client.clone(), *stream, path(stream), sink(stream)));
     }
-    let ends: Vec<Result<(), CliError>> = std::thread::scope(|scope| {
+    let ends: Vec<Result<bool, CliError>> = std::thread::scope(|scope| {
         let threads: Vec<_> = followers
             .into_iter()
             .map(|(client, stream, path, sink)| {
@@ -153,11 +214,13 @@ fn follow_all(
         let panicked = || CliError::new("panicked", "following a log panicked");
         threads.into_iter().map(|thread| thread.join().unwrap_or_else(|_| Err(panicked()))).collect()
     });
-    ends.into_iter().collect::<Result<(), CliError>>()?;
+    let kept = ends.into_iter().collect::<Result<Vec<bool>, CliError>>()?;
+    without.tell(kept.contains(&true));
     Ok(exit_code::OK)
 }
 
-fn follow(mut server: Steady<'_>, path: &str, name: &str, sink: Sink) -> Result<(), CliError> {
+/// Follows one stream. Tells whether anything is kept of it.
+fn follow(mut server: Steady<'_>, path: &str, name: &str, sink: Sink) -> Result<bool, CliError> {
     let mut offset = 0;
     let mut open: Vec<u8> = Vec::new();
     loop {
@@ -181,7 +244,7 @@ fn follow(mut server: Steady<'_>, path: &str, name: &str, sink: Sink) -> Result<
             }
         }
         if part.ended {
-            return Ok(());
+            return Ok(part.kept);
         }
     }
 }

@@ -1,5 +1,6 @@
-//! `runs`: a list, or one with its attempts.
+//! `runs`: a list, one with its attempts, or two side by side.
 
+use super::runs_compare;
 use crate::api::{Page, RunDetail, RunRow};
 use crate::cli::connect;
 use crate::cli::error::CliError;
@@ -7,12 +8,16 @@ use crate::cli::exit_code;
 use crate::cli::output::{self, Table};
 use crate::cli::shared_args::GlobalArgs;
 use crate::cli::url;
-use clap::Args;
+use clap::{Args, Subcommand};
 use databuild_core::text::shown;
 
 /// Arguments of `runs`.
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct RunsArgs {
+    /// What to do (default: list, or show one)
+    #[command(subcommand)]
+    pub command: Option<RunsCommand>,
     /// Show this run, such as r12
     pub id: Option<String>,
     /// Only runs of this job
@@ -29,12 +34,27 @@ pub struct RunsArgs {
     pub limit: usize,
 }
 
+/// What else to do with runs.
+#[derive(Debug, Subcommand)]
+pub enum RunsCommand {
+    /// Show what differs between two runs, or between a run and what its job would do now
+    Compare {
+        /// A run, such as r12; or a partition, which stands for the run that made what it holds
+        a: String,
+        /// The same of what it is compared with (default: what the job of the first would do now)
+        b: Option<String>,
+    },
+}
+
 /// Runs it.
 ///
 /// # Errors
 /// The server refuses.
 pub fn run(global: &GlobalArgs, args: &RunsArgs) -> Result<u8, CliError> {
     let client = connect::connect(global)?;
+    if let Some(RunsCommand::Compare { a, b }) = &args.command {
+        return runs_compare::run(global, &client, a, b.as_deref());
+    }
     if let Some(id) = &args.id {
         let run: RunDetail = client.get(&format!("/api/v1/runs/{}", url::segment(id)))?;
         if global.json {

@@ -34,6 +34,9 @@ pub enum WantCommand {
         /// Only wants in this state: open, satisfied, failed, canceled, expired
         #[arg(long)]
         state: Option<String>,
+        /// Only wants that this program asked for: cli, ui, api, mcp, or as it calls itself; databuild for those of runs
+        #[arg(long, value_name = "PROGRAM")]
+        source: Option<String>,
         /// Show at most so many rows; 0 shows all
         #[arg(long, default_value_t = 20)]
         limit: usize,
@@ -76,10 +79,12 @@ pub fn run(global: &GlobalArgs, args: &WantArgs) -> Result<u8, CliError> {
     let client = connect::connect(global)?;
     match &args.command {
         WantCommand::Create(args) => print(global, &post_once(global, &client, WANTS, &args.request())?.0)?,
-        WantCommand::List { state, limit } => {
+        WantCommand::List { state, source, limit } => {
             let mut path = "/api/v1/wants?".to_owned();
-            if let Some(state) = state {
-                path.push_str(&format!("&state={}", url::query_value(state)));
+            for (name, value) in [("state", state), ("source", source)] {
+                if let Some(value) = value {
+                    path.push_str(&format!("&{name}={}", url::query_value(value)));
+                }
             }
             let page: Page<WantRow> = client.list(&path, *limit)?;
             if global.json {
