@@ -129,7 +129,7 @@ mod tests {
     async fn lists_hold_up_nothing_but_lists() {
         let (mut app, _folder) = super::super::fuzz::app();
         Arc::make_mut(&mut app.shared).lanes =
-            Arc::new(Lanes { patience: Duration::from_millis(50), ..Lanes::start().unwrap() });
+            Arc::new(Lanes { patience: Duration::from_secs(1), ..Lanes::start().unwrap() });
         let held = take_all(&app).await;
         let busy = app.lanes.loads()[1].1;
         assert_eq!((busy.size, busy.in_use, busy.waiting), (SLOW, SLOW, 0));
@@ -146,7 +146,7 @@ mod tests {
     async fn whoever_is_asked_and_does_not_answer_holds_up_no_lists() {
         let (mut app, _folder) = super::super::fuzz::app();
         Arc::make_mut(&mut app.shared).lanes =
-            Arc::new(Lanes { patience: Duration::from_millis(50), ..Lanes::start().unwrap() });
+            Arc::new(Lanes { patience: Duration::from_secs(1), ..Lanes::start().unwrap() });
         let held = take(&app, |lanes| &lanes.looking, LOOKING).await;
         assert_eq!(app.looking(|_, _| Ok(())).await.unwrap_err().code(), "server_busy");
         let attempt = AttemptId { run: RunId(1), number: 1 };
