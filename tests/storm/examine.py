@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import time
+from typing import Iterator
 
 from pipeline import TARGETS, Pipeline, processes_about, tree
 
@@ -18,16 +19,22 @@ STATE = {
 }
 
 
+class Refused(AssertionError):
+    """An answer that is no success, or no server."""
+
+
 def ask(pipeline: Pipeline, path: str):
     """An HTTP request; JSON of the answer, or its text."""
     info = pipeline.server()
+    if info is None:
+        raise Refused(f"GET {path}: there is no server")
     connection = http.client.HTTPConnection(info["address"], timeout=60)
     connection.request("GET", path, headers={"Authorization": f"Bearer {info['token']}"})
     response = connection.getresponse()
     text = response.read().decode("utf-8", "replace")
     connection.close()
     if response.status != 200:
-        raise AssertionError(f"GET {path}: {response.status} {text[:500]}")
+        raise Refused(f"GET {path}: {response.status} {text[:500]}")
     return json.loads(text) if response.getheader("Content-Type", "").startswith("application/json") else text
 
 
@@ -120,19 +127,23 @@ def dropped(pipeline: Pipeline, attempt: str, stream: str) -> int:
     return record[stream]["dropped"]
 
 
+def log(pipeline: Pipeline) -> Iterator[dict]:
+    """All events that are in the log."""
+    after = 0
+    while rows := ask(pipeline, f"/api/v1/events?limit=1000&after={after}")["data"]:
+        yield from rows
+        after = rows[-1]["seq"]
+
+
 def events(pipeline: Pipeline) -> list:
     """No run published a partition twice."""
-    seen, wrong, after = set(), [], 0
-    while True:
-        answer = ask(pipeline, f"/api/v1/events?limit=1000&after={after}")
-        for event in answer["data"]:
-            after = event["seq"]
-            if event["kind"] == "materialized":
-                if event["text"] in seen:
-                    wrong.append(f"published twice: {event['text']}")
-                seen.add(event["text"])
-        if not answer["data"]:
-            return wrong
+    seen, wrong = set(), []
+    for event in log(pipeline):
+        if event["kind"] == "materialized":
+            if event["text"] in seen:
+                wrong.append(f"published twice: {event['text']}")
+            seen.add(event["text"])
+    return wrong
 
 
 def leftovers(pipeline: Pipeline) -> list:

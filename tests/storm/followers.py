@@ -1,12 +1,17 @@
-"""Those who follow the event log while it storms: each comes again after what it was told last, and is told nothing twice."""
+"""Those who follow the event log while it storms: each comes again after what it was told last, and is told nothing twice.
+
+What a follower keeps is what it was told and, if the stream said that it lost some, what it then asked for.
+"""
 
 from __future__ import annotations
 
 import http.client
 import json
+import sys
 import threading
 import time
 
+import examine
 from pipeline import Pipeline
 
 
@@ -16,8 +21,10 @@ class Follower(threading.Thread):
     def __init__(self, pipeline: Pipeline):
         super().__init__(daemon=True)
         self.pipeline = pipeline
+        # Number and text of each event, in the order in which they came.
         self.seen: list = []
         self.last = 0
+        self.fetched = 0
         self.connections = 0
         self.until = None
 
@@ -28,7 +35,7 @@ class Follower(threading.Thread):
         while not self.is_done():
             try:
                 self.follow()
-            except (OSError, http.client.HTTPException):
+            except (OSError, http.client.HTTPException, examine.Refused):
                 # The server was killed, or there is none.
                 time.sleep(0.05)
 
@@ -63,10 +70,14 @@ class Follower(threading.Thread):
                 event[name] = value
                 continue
             if event.get("event") == "event":
-                self.seen.append(json.loads(event["data"])["seq"])
+                # All followers are told the same texts, so they share one copy.
+                self.seen.append((int(event["id"]), sys.intern(event["data"])))
             elif event.get("event") == "lost":
                 lost = json.loads(event["data"])
-                self.seen += range(lost["from"], lost["to"] + 1)
+                # If the server is killed meanwhile, this one comes again from where it was.
+                found = [examine.ask(self.pipeline, f"/api/v1/events/{seq}") for seq in range(lost["from"], lost["to"] + 1)]
+                self.seen += [(row["seq"], sys.intern(json.dumps(row))) for row in found]
+                self.fetched += len(found)
             if "id" in event:
                 self.last = int(event["id"])
             event = {}
@@ -76,6 +87,7 @@ class Followers:
     """Many of them, of one pipeline."""
 
     def __init__(self, pipeline: Pipeline, count: int):
+        self.pipeline = pipeline
         self.all = [Follower(pipeline) for _ in range(count)]
 
     def start(self) -> None:
@@ -89,15 +101,32 @@ class Followers:
             follower.until = last
         for follower in self.all:
             follower.join(max(0.0, end - time.monotonic()))
-        wrong = []
+        wrong = [
+            f"follower {number} was told {follower.last} of {last} events, {patience:.0f} s after the storm"
+            for number, follower in enumerate(self.all) if follower.is_alive()
+        ]
+        return wrong or self.compare(last)
+
+    def compare(self, last: int) -> list:
+        """What of the events that each was told is not as it is in the log, or not once."""
+        log = {row["seq"]: row for row in examine.log(self.pipeline)}
+        if list(log) != list(range(1, last + 1)):
+            return [f"the log has {len(log)} events, and the last one is {last}"]
+        wrong, same = [], set()
         for number, follower in enumerate(self.all):
-            seen = follower.seen
-            if follower.is_alive():
-                wrong.append(f"follower {number} was told {follower.last} of {last} events, {patience:.0f} s after the storm")
-            elif seen != list(range(1, len(seen) + 1)):
-                at = next(at for at, seq in enumerate(seen) if seq != at + 1)
-                wrong.append(f"follower {number} was told {seen[at]} after {seen[:at][-3:]}")
+            told = [seq for seq, _ in follower.seen]
+            if told != list(log):
+                at = next((at for at, seq in enumerate(told) if seq != at + 1), len(told))
+                wrong.append(f"follower {number} was told {told[at:at + 1]} after {told[:at][-3:]}, and {last} events are in the log")
+            for seq, text in follower.seen:
+                if (seq, text) not in same and json.loads(text) != log.get(seq):
+                    wrong.append(f"follower {number} was told {text[:500]}, and in the log it is {json.dumps(log.get(seq))[:500]}")
+                same.add((seq, text))
         return wrong
 
     def connections(self) -> int:
         return sum(follower.connections for follower in self.all)
+
+    def fetched(self) -> int:
+        """Events that were told as lost and asked for by their number."""
+        return sum(follower.fetched for follower in self.all)

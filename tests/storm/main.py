@@ -1,4 +1,4 @@
-"""Runs storms: rounds of kills, then rounds of full disks. Each round has its own seed and workspace."""
+"""Runs storms: rounds of kills, then a server that is killed under followers, then full disks. Each has its own seed and workspace."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ import time
 import examine
 from disk import DiskStorm, can_mount, in_own_mounts
 from followers import Followers
+from kills import Kills
 from pipeline import TARGETS, Pipeline, kill_all, tree
 from weather import Weather
 
@@ -160,10 +161,25 @@ def full_disks(folder: pathlib.Path, program: str, seed: int, times: int, expect
         storm.close()
 
 
+def kills(folder: pathlib.Path, program: str, seed: int, times: int, followers: int, expected: dict) -> int:
+    """Kills the server so often under so many followers; returns how many rounds failed."""
+    began = time.monotonic()
+    storm = Kills(folder, program, seed, times, followers)
+    wrong = storm.run(expected)
+    kill_all(str(folder))
+    if wrong:
+        failed(f"kills under followers with --seed {seed}", folder, wrong, storm.told)
+        return 1
+    of = storm.followers
+    say(f"ok     {times} kills under {followers} followers, seed {seed}: {storm.events} events, {of.connections()} connections, {of.fetched()} events lost and asked for ({time.monotonic() - began:.1f} s)")
+    return 0
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="tests/storm/run")
     parser.add_argument("--programs", required=True, help="folder with databuild, instead of building it")
     parser.add_argument("--rounds", type=int, default=2, help="rounds of kills")
+    parser.add_argument("--kills", type=int, default=5, help="how often the server is killed under followers")
     parser.add_argument("--disk", type=int, default=3, help="how often the disk is filled")
     parser.add_argument("--seed", type=int, default=1, help="seed of the first round; the next has the next one")
     parser.add_argument("--acts", type=int, default=12, help="acts against processes in each of a round's two phases")
@@ -193,6 +209,8 @@ def main() -> int:
                 say(f"ok     round with seed {seed}: {len(storm.wants)} wants, {storm.followers.connections()} connections of followers ({time.monotonic() - began:.1f} s; slowest: {took:.1f} s, {what})")
                 if not arguments.keep:
                     shutil.rmtree(folder)
+        if arguments.kills:
+            bad += kills(base / "kills", program, arguments.seed, arguments.kills, arguments.followers, expected[1])
         if arguments.disk and not can_mount():
             say("left out: full disks. This user may mount nothing: run as root, or allow user namespaces")
         elif arguments.disk:

@@ -147,14 +147,21 @@ class Weather(threading.Thread):
 
     def look_for_panics(self) -> None:
         """Logs are turned over at each start, so they are looked at before each kill."""
-        for log in [*self.pipeline.state.glob("server.log*"), self.pipeline.state / "spool/runner.log"]:
-            try:
-                text = log.read_text(errors="replace")
-            except OSError:
-                continue
-            at = text.find("panicked")
-            if at >= 0 and text[at:at + 300] not in self.panics:
-                self.panics.append(text[at:at + 300])
+        self.panics += [panic for panic in panics_in_logs(self.pipeline) if panic not in self.panics]
+
+
+def panics_in_logs(pipeline: Pipeline) -> list:
+    """The first panic in each log of servers and the runner that is still there."""
+    found = []
+    for log in [*pipeline.state.glob("server.log*"), pipeline.state / "spool/runner.log"]:
+        try:
+            text = log.read_text(errors="replace")
+        except OSError:
+            continue
+        at = text.find("panicked")
+        if at >= 0:
+            found.append(text[at:at + 300])
+    return found
 
 
 def inode(path) -> object:
