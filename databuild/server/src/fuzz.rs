@@ -174,13 +174,22 @@ impl Server {
 
     /// With further headers, of which each ends with a line break.
     pub(super) fn request_with(&self, method: &str, target: &str, headers: &str, body: &str) -> Vec<u8> {
+        Server::request_as(self.token(), method, target, headers, body)
+    }
+
+    /// By whoever has that token.
+    pub(super) fn request_as(token: &str, method: &str, target: &str, headers: &str, body: &str) -> Vec<u8> {
         let head = format!(
-            "{method} {target} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {}\r\nContent-Type: application/json\r\n\
+            "{method} {target} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\n\
              {headers}Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
-            self.token.expose(),
             body.len()
         );
         head.into_bytes()
+    }
+
+    /// The owner's.
+    pub(super) fn token(&self) -> &str {
+        self.token.expose()
     }
 
     /// Status and JSON that the server answers.
@@ -196,7 +205,19 @@ impl Server {
         headers: &str,
         body: &str,
     ) -> (u16, serde_json::Value) {
-        let answer = self.send(&self.request_with(method, target, headers, body), true);
+        self.json_as(self.token(), method, target, headers, body)
+    }
+
+    /// The same, asked by whoever has that token.
+    pub(super) fn json_as(
+        &self,
+        token: &str,
+        method: &str,
+        target: &str,
+        headers: &str,
+        body: &str,
+    ) -> (u16, serde_json::Value) {
+        let answer = self.send(&Server::request_as(token, method, target, headers, body), true);
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
         (head.split(' ').nth(1).unwrap().parse().unwrap(), serde_json::from_str(body).unwrap_or_default())
     }

@@ -3,6 +3,7 @@
 //! Invariants:
 //! - Every POST may name itself ([`once`] stands before all of them), and what succeeded under a name is a fact of the log, but for
 //!   looks that do nothing ([`Kept::NotAsked`]).
+//! - A name belongs to whoever gives it, the owner or the holder of a token: of what others named, nobody learns anything by it.
 //! - What is done in the log is recorded together with the name. So a server that is killed has either done it and knows the name, or
 //!   neither.
 //! - Answers are kept without what is secret ([`Kept`]).
@@ -25,7 +26,6 @@ use databuild_core::event::{Event, KeptAnswer, Origin, RequestKey};
 use databuild_core::ids::Seq;
 use databuild_core::state::Made;
 use serde::de::DeserializeOwned;
-use std::sync::Arc;
 use tracing::Instrument as _;
 
 /// The header, in lower case.
@@ -98,18 +98,16 @@ async fn begun(app: &App, request: Request) -> Result<Begun, ApiError> {
     let key = key(request.headers())?.ok_or_else(bad_key)?;
     let (mut parts, bytes) = whole(request, &()).await?;
     let text = String::from_utf8_lossy(&bytes);
-    let mut said = vec![parts.method.as_str(), parts.uri.path(), &text];
-    // What one may be told is not for others, who may send the same under the same key.
-    let holder = match parts.extensions.get() {
-        Some(Asker::Holder { name, .. }) => Some(Arc::clone(name)),
+    let digest = sha256_of_texts([parts.method.as_str(), parts.uri.path(), &text]);
+    let token = match parts.extensions.get() {
+        Some(Asker::Holder { name, .. }) => Some(&**name),
         _ => None,
     };
-    said.extend(holder.as_deref());
-    let key = RequestKey { key, digest: sha256_of_texts(said) };
+    let key = RequestKey::of(token, &key, digest);
     // First, so that whoever finds no other under way finds what that one has recorded.
     let flight = app.flights.begin(&key.key).ok_or_else(|| {
         let message =
-            format!("a request with the idempotency key `{}` is being carried out; ask again", key.key);
+            format!("a request with the idempotency key `{}` is being carried out; ask again", key.said());
         ApiError::new("idempotency_key_in_flight", message)
     })?;
     let state = &app.backend.engine.snapshot().state;

@@ -8,10 +8,10 @@ use databuild_core::event::{
     Adopted, AdoptedPartition, AttemptEnded, AttemptLeased, AttemptOutcome, AttemptStarted, Blocked,
     CheckFindings, CheckResult, Checked, CodeAccepted, Event, FilesAltered, FilesVanished, GraphRegistered,
     KeysAdded, KeysRetired, Materialized, Observed, OutputRecord, PartitionsFailed, PlanCreated, PlanRow,
-    PlansDropped, PoolResized, PublishIntended, RequestAnswered, RunCancelRequested, RunEnded, RunSuspended,
-    SeenPartition, Tainted, TokenCreated, TokenRevoked, TrialArm, TrialCreated, TrialEnded, TrialGraph,
-    TrialMade, TrialResult, TrialSample, Untainted, WantCreated, WantEnded, WantPaused, WantReplanned,
-    WantReprioritized, WantResumed, WorkAbandoned, WorkCutOff,
+    PlansDropped, PoolResized, PublishIntended, RequestAnswered, RequestKey, RunCancelRequested, RunEnded,
+    RunSuspended, SeenPartition, Tainted, TokenCreated, TokenRevoked, TrialArm, TrialCreated, TrialEnded,
+    TrialGraph, TrialMade, TrialResult, TrialSample, Untainted, WantCreated, WantEnded, WantPaused,
+    WantReplanned, WantReprioritized, WantResumed, WorkAbandoned, WorkCutOff,
 };
 use databuild_core::graph::JobDigests;
 use databuild_core::ids::AttemptId;
@@ -57,7 +57,7 @@ fn all(event: &Event) -> Value {
         Event::TokenRevoked(TokenRevoked { name }) => json!({"name": name}),
         // What it says is for whoever sends the request again.
         Event::RequestAnswered(RequestAnswered { request, answer }) => json!({
-            "idempotency_key": request.key, "status": answer.as_ref().map(|answer| answer.status),
+            "idempotency_key": request.said(), "status": answer.as_ref().map(|answer| answer.status),
         }),
         Event::PoolResized(PoolResized { pool, slots }) => json!({"pool": pool, "slots": slots}),
         Event::PlanCreated(plan) => plan_created(plan),
@@ -171,7 +171,7 @@ fn want_created(created: &WantCreated) -> Value {
         "plan": plan.map(|plan| plan.to_string()),
         "parent_run": parent.map(|run| run.to_string()),
         "params": params,
-        "idempotency_key": request.as_ref().map(|request| &request.key),
+        "idempotency_key": request.as_ref().map(RequestKey::said),
     })
 }
 
@@ -232,7 +232,7 @@ fn plan_created(created: &PlanCreated) -> Value {
         "expires_at": expires_at.to_string(),
         "rows": list(rows, plan_row),
         "current": current,
-        "idempotency_key": request.as_ref().map(|request| &request.key),
+        "idempotency_key": request.as_ref().map(RequestKey::said),
     })
 }
 
@@ -264,7 +264,7 @@ fn trial_created(created: &TrialCreated) -> Value {
         "samples": list(samples, trial_sample),
         "as_of": as_of.to_string(),
         "keep": keep,
-        "idempotency_key": request.as_ref().map(|request| &request.key),
+        "idempotency_key": request.as_ref().map(RequestKey::said),
     })
 }
 

@@ -3,13 +3,34 @@
 use super::fact::Fact;
 use super::origin::Origin;
 
+/// Parts the name of a token from the key that its holder chose. Neither has it, since both are printable.
+const OF_TOKEN: char = '\u{1f}';
+
 /// The name that a client gave to a request, so that sending it again does nothing more.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestKey {
-    /// Chosen by the client.
+    /// Chosen by the client; after the name of its token, if that is not the owner's. So nobody's keys are another's.
     pub key: String,
     /// SHA-256 over what was asked for: route and body.
     pub digest: String,
+}
+
+impl RequestKey {
+    /// That of a request which the holder of a token sends; the owner, if there is none.
+    #[must_use]
+    pub fn of(token: Option<&str>, said: &str, digest: String) -> RequestKey {
+        let key = match token {
+            Some(token) => format!("{token}{OF_TOKEN}{said}"),
+            None => said.to_owned(),
+        };
+        RequestKey { key, digest }
+    }
+
+    /// What the client chose.
+    #[must_use]
+    pub fn said(&self) -> &str {
+        self.key.split_once(OF_TOKEN).map_or(&self.key, |(_, said)| said)
+    }
 }
 
 /// See [`super::Event::RequestAnswered`].
@@ -38,7 +59,7 @@ impl Fact for RequestAnswered {
     fn text(&self, who: &Origin) -> String {
         let status =
             self.answer.as_ref().map(|answer| format!(" with {}", answer.status)).unwrap_or_default();
-        format!("the request {} of {who} was answered{status}", self.request.key)
+        format!("the request {} of {who} was answered{status}", self.request.said())
     }
 
     fn example() -> RequestAnswered {
@@ -51,5 +72,19 @@ impl Fact for RequestAnswered {
                 body: r#"{"name":"dashboard"}"#.into(),
             }),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_belongs_to_whoever_sends_it() {
+        let of = |token: Option<&str>| RequestKey::of(token, "nightly 7", String::new());
+        let all = [of(None), of(Some("ci")), of(Some("etl"))];
+        assert!(all.iter().all(|key| key.said() == "nightly 7"), "{all:?}");
+        let keys: std::collections::BTreeSet<&str> = all.iter().map(|key| key.key.as_str()).collect();
+        assert_eq!(keys.len(), all.len());
     }
 }

@@ -222,3 +222,31 @@ fn one_of_many_at_once_is_carried_out_and_others_are_told_to_wait_or_the_same() 
         assert_eq!(error["error"], "idempotency_key_in_flight");
     }
 }
+
+#[test]
+fn a_key_of_one_token_is_no_key_of_another() {
+    let server = Server::start();
+    let holder = |name: &str| {
+        let made = json!({"name": name, "scopes": ["want"]}).to_string();
+        server.json("POST", "/api/v1/tokens", &made).1["token"].as_str().unwrap().to_owned()
+    };
+    let tokens = [holder("ci"), holder("etl"), server.token().to_owned()];
+    let day = |day: usize| json!({"targets": [format!("daily/city=oslo/date=2024-01-0{day}")]}).to_string();
+    let ask = |token: &str, body: &str| {
+        server.json_as(token, "POST", "/api/v1/wants", "Idempotency-Key: k\r\n", body)
+    };
+    for (at, token) in tokens.iter().enumerate() {
+        let (status, want) = ask(token, &day(at + 1));
+        assert_eq!(status, 201, "{want}");
+        let (status, again) = ask(token, &day(at + 1));
+        assert_eq!((status, &again["id"]), (200, &want["id"]), "{again}");
+    }
+    for token in &tokens {
+        let (status, error) = ask(token, &day(9));
+        assert_eq!((status, &error["error"]), (422, &json!("idempotency_key_reused")));
+        assert!(error["message"].as_str().unwrap().contains("`k`"), "{error}");
+    }
+    let (_, events) = server.json("GET", "/api/v1/events?kind=want_created", "");
+    let told = events["data"].as_array().unwrap().iter().map(|event| &event["data"]["idempotency_key"]);
+    assert_eq!(told.collect::<Vec<_>>(), vec![&json!("k"); 3]);
+}

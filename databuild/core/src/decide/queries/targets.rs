@@ -19,7 +19,7 @@ pub fn repeated(state: &State, key: Option<&RequestKey>, now: Timestamp) -> Resu
     match known {
         None => Ok(None),
         Some((key, known)) if *known.digest == *key.digest => Ok(Some(known.made)),
-        Some((key, known)) => Err(Refusal::KeyReused { key: key.key.clone(), made: known.made }),
+        Some((key, known)) => Err(Refusal::KeyReused { key: key.said().to_owned(), made: known.made }),
     }
 }
 
