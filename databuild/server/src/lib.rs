@@ -29,6 +29,7 @@ mod flights;
 mod follow;
 mod guard;
 mod handlers;
+mod head;
 mod keyed;
 mod lanes;
 mod log_lines;

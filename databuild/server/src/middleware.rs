@@ -4,11 +4,10 @@ use super::asker::{self, Asker};
 use super::caller::{in_browser, origin_of, RequestId};
 use super::error::ApiError;
 use super::guard::{is_for_people, is_open, Private, Trusted};
-use super::pages;
 use super::next::Next;
+use super::pages;
 use super::sessions::{Session, SignedOut};
 use super::state::App;
-use super::veiled;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::http::{header, HeaderMap, HeaderValue, Method, StatusCode};
@@ -127,13 +126,7 @@ async fn answered(
     if let Some(session) = session {
         request.extensions_mut().insert(session);
     }
-    let audience = asker.audience();
-    let path = (!audience.sees_all()).then(|| request.uri().path().to_owned());
-    let mut response = next.run(request).await;
-    if let Some(path) = path {
-        response = veiled::answer(app, audience, &path, response).await;
-    }
-    let mut response = while_good(app, asker, response);
+    let mut response = while_good(app, asker, next.run(request).await);
     let seq = app.backend.engine.snapshot().state.seq().0;
     response.headers_mut().insert("x-databuild-seq", HeaderValue::from(seq));
     response

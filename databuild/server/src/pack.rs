@@ -23,7 +23,12 @@ const KINDS: [&str; 5] = ["text/html", "text/css", "text/javascript", "applicati
 /// Packs answers.
 pub(super) async fn packed(request: Request, next: impl Next) -> Response {
     let takes = takes_gzip(request.headers());
-    let response = next.run(request).await;
+    let mut response = next.run(request).await;
+    if response.status() == StatusCode::NOT_MODIFIED {
+        // What was told once may have been packed.
+        response.headers_mut().append(header::VARY, HeaderValue::from_static("accept-encoding"));
+        return response;
+    }
     let whole = response.body().size_hint().exact();
     if !is_packed(response.headers()) || whole.is_none_or(|bytes| bytes < LEAST) {
         return response;
@@ -82,7 +87,7 @@ fn takes_gzip(headers: &HeaderMap) -> bool {
     for one in all.flat_map(|value| value.split(',')) {
         let mut parts = one.split(';').map(str::trim);
         let coding = parts.next().unwrap_or_default();
-        let weight = parts.find_map(|part| part.strip_prefix("q="));
+        let weight = parts.find_map(|part| part.strip_prefix("q=").or_else(|| part.strip_prefix("Q=")));
         let takes = weight.is_none_or(|weight| weight.parse::<f32>().is_ok_and(|weight| weight > 0.0));
         if coding.eq_ignore_ascii_case("gzip") {
             return takes;
@@ -113,6 +118,8 @@ mod tests {
             ("gzip, deflate, br", true),
             ("br;q=1.0, GZIP;q=0.2", true),
             ("gzip;q=0", false),
+            ("gzip;Q=0", false),
+            ("gzip;Q=0.5", true),
             ("gzip; q=0.000, *", false),
             ("*", true),
             ("*;q=0", false),

@@ -3,17 +3,20 @@
 use super::asker::segments;
 use super::error::ApiError;
 use super::handlers::{contents, graphs, keys};
+use super::head::as_get;
 use super::keyed::once;
 use super::middleware::guard;
 use super::pack::packed;
 use super::requests::noted;
 use super::state::App;
-use super::tag::{tagged, tagged_page};
+use super::tag::{tagged, tagged_page, Given};
+use super::veiled::veiled;
 use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{DefaultBodyLimit, MatchedPath, RawPathParams, Request, State};
 use axum::http::Method;
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
+use std::sync::Arc;
 
 /// Bodies larger than this are refused, except where a route says otherwise.
 const BODY_LIMIT: usize = 1 << 20;
@@ -21,19 +24,21 @@ const BODY_LIMIT: usize = 1 << 20;
 /// All of it: the request is noted, its answer packed; it is let in by its host, origin and token; and is answered once for its
 /// name, or by a tag to who has the answer.
 pub(super) async fn passed(
-    State(app): State<App>,
+    State((app, given)): State<(App, Arc<Given>)>,
     params: Result<RawPathParams, RawPathParamsRejection>,
     request: Request,
     next: Next,
 ) -> Response {
-    let handled = |request| async { handled(&app, params, request, next).await };
+    let handled = |request| async { handled(&app, &given, params, request, next).await };
     let let_in = |request| guard(&app, request, handled);
-    noted(&app, request, |request| packed(with_body_limit(request), let_in)).await
+    let packed = |request| packed(with_body_limit(request), let_in);
+    noted(&app, request, |request| as_get(request, packed)).await
 }
 
 /// The answer of a handler to a request that was let in.
 async fn handled(
     app: &App,
+    given: &Given,
     params: Result<RawPathParams, RawPathParamsRejection>,
     request: Request,
     next: Next,
@@ -50,8 +55,10 @@ async fn handled(
     let next = |request| next.run(request);
     match *request.method() {
         Method::GET if is_page => tagged_page(request, next).await,
-        Method::GET => tagged(app, request, next).await,
-        Method::POST if !is_page => once(app, request, next).await,
+        // What is told is tagged as it is told.
+        Method::GET => tagged(app, given, request, |request| veiled(app, request, next)).await,
+        Method::POST if !is_page => veiled(app, request, |request| once(app, request, next)).await,
+        _ if !is_page => veiled(app, request, next).await,
         _ => next(request).await,
     }
 }

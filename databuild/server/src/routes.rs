@@ -10,10 +10,12 @@ use super::handlers::{
 use super::pages;
 use super::passage::passed;
 use super::state::App;
+use super::tag::Given;
 use axum::http::{HeaderMap, Uri};
 use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 use axum::{Extension, Router};
+use std::sync::Arc;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
@@ -83,7 +85,7 @@ pub fn router(app: App) -> Router {
         .method_not_allowed_fallback(|uri: Uri, headers: HeaderMap| async move {
             pages::told(&uri, &headers, ApiError::new("method_not_allowed", "this path has no such method"))
         })
-        .layer(from_fn_with_state(app.clone(), passed))
+        .layer(from_fn_with_state((app.clone(), Arc::<Given>::default()), passed))
         .with_state(app)
 }
 

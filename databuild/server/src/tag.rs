@@ -1,8 +1,10 @@
 //! What answers are recognized by: `ETag`, and 304 for who has an answer already.
 //!
-//! A tag has when the server started, the position of the log before the answer was worked out, what the client may ask for, and a
-//! digest of what the answer says. What follows from the log alone is not worked out for who has it as of that position. What depends on the clock, on files or on what
-//! the machine has is compared by its digest, as is all else after another event.
+//! Invariants:
+//! - A tag is a digest of what is told, so that it holds as long as that is the same: whatever happens meanwhile, and also after the server
+//!   came back.
+//! - 304 is told only where an answer with 200 and that very tag would be told. What follows from the log alone is not worked out
+//!   again for that before the next event: of such answers the server knows which tags it gave ([`Given`]).
 //!
 //! A page also has how long ago things were, which moves by the second. Its tag leaves these texts out, since whoever has the page
 //! counts them on, and has the minute instead, for who has no script. All else that a page shows is in the digest, also what is its
@@ -14,80 +16,121 @@ use super::state::App;
 use axum::body::{to_bytes, Body};
 use axum::extract::Request;
 use axum::http::response::Parts;
-use axum::http::{header, HeaderMap, HeaderValue, StatusCode};
+use axum::http::{header, HeaderMap, HeaderValue, StatusCode, Uri};
 use axum::response::Response;
 use databuild_core::digest::sha256_hex;
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
 
 /// Digits of a digest that stand in a tag.
 const DIGITS: usize = 32;
-/// Digits of a digest of rights.
-const RIGHTS: usize = 8;
+/// Tags that are remembered. Beyond that answers are worked out again, which costs only time.
+const MOST_GIVEN: usize = 4_096;
+
+/// Tags that were given since the last event, of answers that follow from the log alone.
+#[derive(Debug, Default)]
+pub(super) struct Given(Mutex<Tags>);
+
+#[derive(Debug, Default)]
+struct Tags {
+    /// The last event by then.
+    seq: u64,
+    /// By the digest of what was asked, and by whom.
+    by_asked: HashMap<String, String>,
+}
+
+impl Given {
+    /// The tag of what was asked for, if no event has come since.
+    fn tag(&self, seq: u64, asked: &str) -> Option<String> {
+        let tags = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        tags.by_asked.get(asked).filter(|_| tags.seq == seq).cloned()
+    }
+
+    /// Remembers a tag of an answer that was worked out after the event `seq`.
+    fn note(&self, seq: u64, asked: String, tag: String) {
+        let mut tags = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if seq > tags.seq {
+            *tags = Tags { seq, by_asked: HashMap::new() };
+        }
+        if seq == tags.seq && tags.by_asked.len() < MOST_GIVEN {
+            tags.by_asked.insert(asked, tag);
+        }
+    }
+}
 
 /// Tags what a GET answers.
-pub(super) async fn tagged(app: &App, request: Request, next: impl Next) -> Response {
-    let known = known(request.headers());
+pub(super) async fn tagged(app: &App, given: &Given, request: Request, next: impl Next) -> Response {
+    let known = Known::of(request.headers());
     let seq = app.backend.engine.snapshot().state.seq().0;
-    let rights = rights(request.extensions().get());
-    let since = format!("{:x}.{seq}{rights}", app.backend.started_at.as_millisecond());
-    let as_of = |tag: &&String| tag.trim_matches('"').split_once('-').is_some_and(|(of, _)| of == since);
-    if let Some(tag) = known.iter().find(as_of).filter(|_| follows_from_the_log(request.uri().path())) {
-        let mut answer = Response::new(Body::empty());
-        *answer.status_mut() = StatusCode::NOT_MODIFIED;
-        answer.headers_mut().extend(HeaderValue::from_str(tag).map(|tag| (header::ETAG, tag)));
-        return answer;
+    let asked = asked(request.uri(), request.extensions().get());
+    if let Some(tag) = asked.as_ref().and_then(|asked| given.tag(seq, asked)) {
+        if let Some(tag) = known.shown(&tag) {
+            let mut answer = Response::new(Body::empty());
+            *answer.status_mut() = StatusCode::NOT_MODIFIED;
+            answer.headers_mut().insert(header::ETAG, tag);
+            answer.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+            return answer;
+        }
     }
-    answered(next.run(request).await, &known, |body| {
-        let digest = sha256_hex(body);
-        format!("{since}-{}", &digest[..DIGITS])
-    })
-    .await
+    let (answer, tag) =
+        answered(next.run(request).await, &known, |body| sha256_hex(body)[..DIGITS].to_owned()).await;
+    if let (Some(asked), Some(tag)) = (asked, tag) {
+        given.note(seq, asked, tag);
+    }
+    answer
 }
 
 /// Tags what a GET of a page answers.
 pub(super) async fn tagged_page(request: Request, next: impl Next) -> Response {
-    let known = known(request.headers());
+    let known = Known::of(request.headers());
     let response = next.run(request).await;
     let kind = response.headers().get(header::CONTENT_TYPE);
     if !kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/html")) {
         return response;
     }
     let minute = crate::os::now().as_second().div_euclid(60);
-    answered(response, &known, |body| {
+    let (answer, _) = answered(response, &known, |body| {
         let digest = sha256_hex(&lasting(body, minute));
         format!("page-{}", &digest[..DIGITS])
     })
-    .await
+    .await;
+    answer
 }
 
-/// An answer with its tag, or that who asks has it.
-async fn answered(response: Response, known: &[String], tag: impl FnOnce(&[u8]) -> String) -> Response {
+/// An answer with its tag, or that who asks has it; and the tag, if it has one.
+async fn answered(
+    response: Response,
+    known: &Known,
+    tag: impl FnOnce(&[u8]) -> String,
+) -> (Response, Option<String>) {
     // Streams have no end that could be waited for.
     let whole = axum::body::HttpBody::size_hint(response.body()).exact().is_some();
     if response.status() != StatusCode::OK || !whole {
-        return response;
+        return (response, None);
     }
     // Some know a tag by which nobody has to look at all bytes.
     if let Some(own) = response.headers().get(header::ETAG) {
-        let has = known.iter().any(|known| known == "*" || known.as_bytes() == own.as_bytes());
-        return if has { without_body(response.into_parts().0) } else { response };
+        let own = own.to_str().unwrap_or_default().trim_matches('"').to_owned();
+        let Some(shown) = known.shown(&own) else { return (response, None) };
+        let mut head = response.into_parts().0;
+        head.headers.insert(header::ETAG, shown);
+        return (without_body(head), None);
     }
     let (mut head, body) = response.into_parts();
     let Ok(body) = to_bytes(body, usize::MAX).await else {
         head.status = StatusCode::INTERNAL_SERVER_ERROR;
-        return Response::from_parts(head, Body::empty());
+        return (Response::from_parts(head, Body::empty()), None);
     };
     let tag = tag(&body);
-    // Who asks again with an older tag of the same bytes has them.
-    let digest = |tag: &str| tag.trim_matches('"').split('-').nth(1).map(str::to_owned);
-    let has = known.iter().any(|known| known == "*" || digest(known) == digest(&tag));
-    if let Ok(tag) = HeaderValue::from_str(&format!("\"{tag}\"")) {
-        head.headers.insert(header::ETAG, tag);
+    let has = known.shown(&tag);
+    if let Some(shown) = has.clone().or_else(|| HeaderValue::from_str(&format!("\"{tag}\"")).ok()) {
+        head.headers.insert(header::ETAG, shown);
     }
     head.headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-cache"));
-    if !has {
-        return Response::from_parts(head, body.into());
+    if has.is_none() {
+        return (Response::from_parts(head, body.into()), Some(tag));
     }
-    without_body(head)
+    (without_body(head), Some(tag))
 }
 
 /// What is told who has the answer.
@@ -119,10 +162,14 @@ fn lasting(page: &[u8], minute: i64) -> Vec<u8> {
     kept
 }
 
-/// What a client may ask for, in a tag: who has another token has another answer, or none.
-fn rights(asker: Option<&Asker>) -> String {
-    let Some(Asker::Holder { scopes, datasets, .. }) = asker else { return String::new() };
-    format!(".{}", &sha256_hex(format!("{scopes:?} {datasets:?}").as_bytes())[..RIGHTS])
+/// What is asked for and by whom, if nothing but an event changes the answer. Who may see other datasets is told other things.
+fn asked(uri: &Uri, asker: Option<&Asker>) -> Option<String> {
+    let datasets = match asker {
+        Some(Asker::Holder { datasets, .. }) => datasets.as_slice(),
+        _ => &[],
+    };
+    let target = uri.path_and_query()?.as_str();
+    follows_from_the_log(uri.path()).then(|| sha256_hex(format!("{target} {datasets:?}").as_bytes()))
 }
 
 /// Whether nothing but an event changes what is at a path.
@@ -134,38 +181,119 @@ fn follows_from_the_log(path: &str) -> bool {
         && matches!(parts[..], ["runs"] | ["runs", _] | ["events"] | ["graph" | "graphs", ..])
 }
 
-/// The tags of answers that the client has.
-fn known(headers: &HeaderMap) -> Vec<String> {
-    let values = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
-    let each = values.flat_map(|value| value.split(','));
-    each.map(|tag| tag.trim().trim_start_matches("W/").to_owned()).collect()
+/// Which answers whoever asks has, by `If-None-Match`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Known {
+    /// Any: `*`.
+    Any,
+    /// Those with these tags: what stands between the quotes, and whether the tag is weak.
+    Tags(Vec<(String, bool)>),
+}
+
+impl Known {
+    /// What is no list of tags says nothing.
+    fn of(headers: &HeaderMap) -> Known {
+        let values = headers.get_all(header::IF_NONE_MATCH).iter().map(|value| value.to_str().unwrap_or("?"));
+        let all = values.collect::<Vec<_>>().join(",");
+        match all.trim() {
+            "*" => Known::Any,
+            all => Known::Tags(tags(all).unwrap_or_default()),
+        }
+    }
+
+    /// The tag as a header says it to who has the answer with this one; none if they do not. A weak one is as good here: bytes that were
+    /// packed have it.
+    fn shown(&self, tag: &str) -> Option<HeaderValue> {
+        let weak = match self {
+            Known::Any => false,
+            Known::Tags(tags) => tags.iter().find(|(known, _)| known == tag)?.1,
+        };
+        HeaderValue::from_str(&format!("{}\"{tag}\"", if weak { "W/" } else { "" })).ok()
+    }
+}
+
+/// The tags of a list of them; none if it is not one.
+fn tags(mut text: &str) -> Option<Vec<(String, bool)>> {
+    let mut tags = Vec::new();
+    loop {
+        text = text.trim_start_matches([',', ' ', '\t']);
+        if text.is_empty() {
+            return Some(tags);
+        }
+        let (weak, quoted) = text.strip_prefix("W/").map_or((false, text), |rest| (true, rest));
+        let (tag, rest) = quoted.strip_prefix('"')?.split_once('"')?;
+        let ends = rest.trim_start_matches([' ', '\t']);
+        if tag.contains(' ') || !(ends.is_empty() || ends.starts_with(',')) {
+            return None;
+        }
+        tags.push((tag.to_owned(), weak));
+        text = ends;
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::fuzz::Server;
     use super::*;
-    use databuild_core::event::Scope;
-    use std::collections::BTreeSet;
 
     #[test]
-    fn a_tag_is_for_who_may_ask_for_the_same() {
-        let holder = |scope, datasets: &[&str]| Asker::Holder {
+    fn what_is_remembered_of_answers_ends_with_the_next_event() {
+        let given = Given::default();
+        let some = |datasets: &[&str]| Asker::Holder {
             name: "t".into(),
-            scopes: vec![scope],
+            scopes: Vec::new(),
             datasets: datasets.iter().map(|text| (*text).to_owned()).collect(),
         };
-        let all = [
-            Asker::Owner,
-            holder(Scope::Read, &[]),
-            holder(Scope::Admin, &[]),
-            holder(Scope::Read, &["eu_*"]),
-            holder(Scope::Read, &["eu", "_*"]),
-        ];
-        let told: BTreeSet<String> = all.iter().map(|asker| rights(Some(asker))).collect();
-        assert_eq!(told.len(), all.len(), "{told:?}");
-        assert!(told.iter().all(|rights| !rights.contains('-')), "{told:?}");
-        assert_eq!(rights(Some(&Asker::Owner)), rights(None));
+        let asked = |target: &str, asker: &Asker| asked(&target.parse().unwrap(), Some(asker));
+        let (runs, all) = ("/api/v1/runs?limit=1", Asker::Owner);
+        assert_eq!(asked(runs, &some(&[])), asked(runs, &all));
+        assert_eq!(asked("/api/v1/stats", &all), None);
+        let own = asked(runs, &all).unwrap();
+        for (target, asker) in
+            [(runs, some(&["eu_*"])), ("/api/v1/runs?limit=2", all.clone()), ("/api/v1/runs", all)]
+        {
+            assert_ne!(asked(target, &asker).unwrap(), own, "{target}");
+        }
+        given.note(7, own.clone(), "a".to_owned());
+        assert_eq!((given.tag(7, &own), given.tag(8, &own)), (Some("a".to_owned()), None));
+        given.note(8, "other".to_owned(), "b".to_owned());
+        given.note(7, own.clone(), "a".to_owned());
+        assert_eq!((given.tag(7, &own), given.tag(8, &own)), (None, None));
+        for number in 0..2 * MOST_GIVEN {
+            given.note(9, number.to_string(), "c".to_owned());
+        }
+        assert_eq!(given.0.lock().unwrap().by_asked.len(), MOST_GIVEN);
+    }
+
+    #[test]
+    fn if_none_match_is_read_as_the_standard_says() {
+        let known = |values: &[&'static str]| {
+            let each = values.iter().map(|value| (header::IF_NONE_MATCH, HeaderValue::from_static(value)));
+            let mut headers = HeaderMap::new();
+            each.for_each(|(name, value)| _ = headers.append(name, value));
+            Known::of(&headers)
+        };
+        let shown = |values: &[&'static str]| {
+            known(values).shown("a").map(|value| value.to_str().unwrap().to_owned())
+        };
+        for has in [&["\"a\""][..], &["*"], &[" \"x\" , \"a\""], &["\"b\"", "\"a\""], &["\"x,y\",\"a\","]] {
+            assert_eq!(shown(has).as_deref(), Some("\"a\""), "{has:?}");
+        }
+        assert_eq!(shown(&["\"b\", W/\"a\""]).as_deref(), Some("W/\"a\""));
+        for has_not in [
+            &["a"][..],
+            &["\"b\""],
+            &["\"a"],
+            &["w/\"a\""],
+            &["\"a\" x"],
+            &["*, \"a\""],
+            &["\"b\" \"a\""],
+            &["\"x,a\""],
+            &[""],
+            &[],
+        ] {
+            assert_eq!(shown(has_not), None, "{has_not:?}");
+        }
     }
 
     #[test]
@@ -192,35 +320,93 @@ mod tests {
         assert_eq!(lasting("<p>1</p>", 1), lasting("<p>1</p>", 2));
     }
 
+    /// Status, tag, length as the head says it, and bytes of the body.
+    fn ask(server: &Server, method: &str, path: &str, known: &str) -> (u16, String, String, usize) {
+        let known = if known.is_empty() { String::new() } else { format!("If-None-Match: {known}\r\n") };
+        let answer = server.send(&server.request_with(method, path, &known, ""), true);
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        let header =
+            |name: &str| head.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default().to_owned();
+        (
+            head.split(' ').nth(1).unwrap().parse().unwrap(),
+            header("etag: "),
+            header("content-length: "),
+            body.len(),
+        )
+    }
+
     #[test]
     fn who_has_an_answer_is_told_so_until_it_changes() {
         let server = Server::start();
-        let get = |path: &str, tag: &str| {
-            let known =
-                if tag.is_empty() { String::new() } else { format!("If-None-Match: \"x\", W/{tag}\r\n") };
-            let answer = server.send(&server.request_with("GET", path, &known, ""), true);
-            let status = answer.split(' ').nth(1).unwrap_or_default().to_owned();
-            let found =
-                answer.lines().find_map(|line| line.strip_prefix("etag: ")).unwrap_or_default().to_owned();
-            let body = answer.split_once("\r\n\r\n").map_or(0, |(_, body)| body.len());
-            (status, found, body)
-        };
         let paths = ["/api/v1/errors", "/api/v1/runs", "/api/v1/wants", "/api/v1/datasets", "/api/v1/graph"];
-        for path in paths {
-            let (status, tag, _) = get(path, "");
-            assert_eq!((status.as_str(), tag.is_empty()), ("200", false), "{path}");
-            assert_eq!(get(path, &tag), ("304".to_owned(), tag.clone(), 0), "{path}");
-            assert_eq!(get(path, "\"0.0-00\"").0, "200", "{path}");
+        let before = paths.map(|path| (path, ask(&server, "GET", path, "").1));
+        for (path, tag) in &before {
+            assert!(tag.starts_with('"') && tag.ends_with('"'), "{path}: {tag}");
+            // The second time it is remembered.
+            for known in [tag.clone(), format!("\"x\", W/{tag}"), "*".to_owned(), tag.clone()] {
+                let (status, told, _, body) = ask(&server, "GET", path, &known);
+                let same = told.trim_start_matches("W/");
+                assert_eq!((status, same, body), (304, tag.as_str(), 0), "{path} {known}");
+            }
+            for other in ["\"0-00\"", tag.trim_matches('"'), &tag[..tag.len() - 1]] {
+                assert_eq!(ask(&server, "GET", path, other).0, 200, "{path} {other}");
+            }
         }
-        let before = paths.map(|path| (path, get(path, "").1));
         let body = r#"{"targets":["daily/city=oslo/date=2024-01-01"]}"#;
         let made = server.send(&server.request("POST", "/api/v1/wants", body), true);
         assert!(made.starts_with("HTTP/1.1 201") && !made.contains("etag:"), "{made}");
         for (path, tag) in before {
             let same = ["/api/v1/errors", "/api/v1/graph"].contains(&path);
-            assert_eq!(get(path, &tag).0, if same { "304" } else { "200" }, "{path}");
+            assert_eq!(ask(&server, "GET", path, &tag).0, if same { 304 } else { 200 }, "{path}");
         }
-        assert_eq!(get("/api/v1/runs/r99", "*").0, "404");
+    }
+
+    #[test]
+    fn a_tag_says_nothing_of_other_answers() {
+        let server = Server::start();
+        let tag = ask(&server, "GET", "/api/v1/runs", "").1;
+        for (path, status) in [
+            ("/api/v1/runs?limit=1", 304),
+            ("/api/v1/events", 200),
+            ("/api/v1/graphs", 200),
+            ("/api/v1/runs/r99", 404),
+            ("/api/v1/runs?limit=0", 422),
+            ("/api/v1/runs?cursor=x", 422),
+            ("/api/v1/graphs/nothing", 404),
+        ] {
+            assert_eq!(ask(&server, "GET", path, &tag).0, status, "{path}: the same bytes have the same tag");
+            let any = if status < 400 { 304 } else { status };
+            assert_eq!(ask(&server, "GET", path, "*").0, any, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_head_is_that_of_its_get() {
+        let server = Server::start();
+        for path in [
+            "/api/v1/runs",
+            "/api/v1/stats",
+            "/api/v1/errors",
+            "/api/v1/runs/r99",
+            "/metrics",
+            "/health",
+            "/nowhere",
+        ] {
+            let (status, tag, length, bytes) = ask(&server, "GET", path, "");
+            assert_eq!(bytes.to_string(), length, "{path}");
+            let head = ask(&server, "HEAD", path, "");
+            if path != "/metrics" {
+                assert_eq!(head, (status, tag.clone(), length, 0), "{path}");
+            }
+            assert_eq!((head.0, head.3), (status, 0), "{path}");
+            // What is measured is another the next time.
+            if !tag.is_empty() && path != "/metrics" {
+                let same = ask(&server, "HEAD", path, &tag);
+                assert_eq!((same.0, same.1, same.3), (304, tag, 0), "{path}");
+            }
+        }
+        // It ends, though what it is about does not.
+        assert_eq!(ask(&server, "HEAD", "/api/v1/events/stream?after=0", "").0, 200);
     }
 
     #[tokio::test]
@@ -230,8 +416,9 @@ mod tests {
             body.body(Body::from("line")).unwrap()
         };
         let told = |known: &'static str| async move {
-            let known = [known.to_owned()];
-            let answer = answered(answer(), &known, |_| unreachable!("nobody looks at the bytes")).await;
+            let headers = [(header::IF_NONE_MATCH, HeaderValue::from_static(known))].into_iter().collect();
+            let known = Known::of(&headers);
+            let (answer, _) = answered(answer(), &known, |_| unreachable!("nobody looks at the bytes")).await;
             assert_eq!(answer.headers()["x-log-next"], "1-0");
             answer.status().as_u16()
         };

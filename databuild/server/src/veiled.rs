@@ -1,22 +1,33 @@
 //! Answers to those who may see some datasets alone: what is left of others in texts is taken out.
 
-use super::asker::segments;
+use super::asker::{segments, Asker};
 use super::error::ApiError;
+use super::next::Next;
 use super::state::App;
 use super::stream::write;
 use crate::app::audience::Audience;
 use crate::app::events::{Filter, Told};
-use crate::app::subjects::veiled;
+use crate::app::subjects;
 use crate::app::veil::veil;
 use crate::app::{AppError, Context as _};
 use axum::body::{to_bytes, Body, Bytes};
+use axum::extract::Request;
 use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
 use databuild_core::state::State;
 use serde_json::Value;
 
-/// An answer of a handler, for whoever asked.
-pub(super) async fn answer(app: &App, audience: Audience, path: &str, answer: Response) -> Response {
+/// What a handler answers, for whoever asked.
+pub(super) async fn veiled(app: &App, request: Request, next: impl Next) -> Response {
+    let audience = request.extensions().get().map(Asker::audience).unwrap_or_default();
+    if audience.sees_all() {
+        return next.run(request).await;
+    }
+    let path = request.uri().path().to_owned();
+    answer(app, audience, &path, next.run(request).await).await
+}
+
+async fn answer(app: &App, audience: Audience, path: &str, answer: Response) -> Response {
     // Assistants are answered in texts; what all servers of this version say names nothing.
     let says_nothing = matches!(segments(path)[..], ["mcp"] | ["openapi.json"] | ["errors", ..]);
     let kind = answer.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
@@ -27,8 +38,9 @@ pub(super) async fn answer(app: &App, audience: Audience, path: &str, answer: Re
     let Ok(body) = to_bytes(body, usize::MAX).await else {
         return ApiError::new("internal", "an answer broke off").into_response();
     };
-    // To a HEAD nothing is said.
-    let Ok(said) = serde_json::from_slice(&body) else { return Response::from_parts(head, body.into()) };
+    let Ok(said) = serde_json::from_slice(&body) else {
+        return ApiError::new("internal", "an answer is not JSON").into_response();
+    };
     let mut app = app.clone();
     app.backend.audience = audience;
     match value(&app, said).await {
@@ -45,7 +57,7 @@ pub(super) async fn value(app: &App, said: Value) -> Result<Value, AppError> {
     if app.backend.audience.sees_all() {
         return Ok(said);
     }
-    app.slow(move |backend, reader| Ok(veiled(backend, reader, said))).await
+    app.slow(move |backend, reader| Ok(subjects::veiled(backend, reader, said))).await
 }
 
 /// An event of a stream, for whoever follows it.
