@@ -2,7 +2,7 @@
 
 use super::sessions::Sessions;
 use crate::daemon::Token;
-use axum::http::{header, HeaderMap, Uri};
+use axum::http::{header, HeaderMap, HeaderName, Uri};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
@@ -89,6 +89,23 @@ impl Guard {
         let named = origin.strip_prefix("http://").and_then(|host| self.without_port(host));
         named.is_some_and(|name| self.is_own(name))
             || host.is_some_and(|host| self.hosts.iter().any(|known| host == known))
+    }
+
+    /// Whether a page may change something by the cookie of its browser, which also sends it for pages of other servers on this machine:
+    /// it is one of ours, or of an origin that is allowed. A browser says whose page asks by `Origin`, which no page can change, and
+    /// most also by `Sec-Fetch-Site`.
+    pub(super) fn page_may_act(&self, headers: &HeaderMap) -> bool {
+        let said = |name: HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or_default());
+        let site = said(HeaderName::from_static("sec-fetch-site"));
+        let mut origins = headers.get_all(header::ORIGIN).iter();
+        let (Some(_), None) = (origins.next(), origins.next()) else { return false };
+        said(header::ORIGIN).is_some_and(|origin| self.origin_may_call(origin))
+            && site.is_none_or(|site| matches!(site, "same-origin" | "same-site"))
+    }
+
+    /// Whether pages of an origin may call the server.
+    pub(super) fn origin_may_call(&self, origin: &str) -> bool {
+        self.origin_is_ours(origin) || self.allowed_origins.iter().any(|allowed| allowed == origin)
     }
 
     /// Whether the server is called so on its machine.

@@ -7,8 +7,8 @@
 //! - Every answer with a status of 400 or more has an [`crate::api::ErrorBody`], but for what the protocol of `/mcp` says itself.
 //! - Without the token, or a cookie that a link gave, only these answer: `/health` (also as `/healthz` and `/api/health`), `/ready`,
 //!   signing in, and the files that pages load.
-//! - Nothing is changed for a browser unless one of our own pages asks: the request says so by its origin, and a form by what
-//!   only the page knows.
+//! - Nothing is changed for a browser unless a page of our own or of an allowed origin asks: the request says so by its origin, and a
+//!   form of ours by what only the page knows.
 
 use databuild_app as app;
 use databuild_base::{api, daemon, errors, os};

@@ -33,7 +33,7 @@ pub(super) async fn guard(app: &App, request: Request, next: impl Next) -> Respo
         .map(|origin| origin.to_str().unwrap_or_default().to_owned())
         .filter(|origin| !guard.origin_is_ours(origin));
     if let Some(foreign) = &foreign {
-        if !guard.allowed_origins.contains(foreign) {
+        if !guard.origin_may_call(foreign) {
             return ApiError::new("bad_origin", "pages of this origin may not call the server")
                 .with("origin", foreign)
                 .into_response();
@@ -51,9 +51,9 @@ pub(super) async fn guard(app: &App, request: Request, next: impl Next) -> Respo
             Err(why) => (Err(why), None),
         },
     };
-    // A browser sends a cookie for every page that asks, also of other servers on this machine. It says whose page it is.
-    if session.is_some() && origin.is_none() && !request.method().is_safe() {
-        let message = "a browser's request that changes something has to say its origin";
+    if session.is_some() && !request.method().is_safe() && !guard.page_may_act(headers) {
+        let message = "a browser's request that changes something has to say that it comes from a page of this server, or of an origin \
+                       that may call it";
         return pages::told(request.uri(), headers, ApiError::new("bad_origin", message));
     }
     if let Some(trusted) = request.extensions().get::<Trusted>().filter(|_| asker.is_ok()) {

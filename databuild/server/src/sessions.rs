@@ -18,7 +18,7 @@ use std::sync::{Mutex, PoisonError};
 pub(super) const LINK: SignedDuration = SignedDuration::from_secs(60);
 /// How long a browser stays signed in.
 const SIGNED_IN: SignedDuration = SignedDuration::from_hours(30 * 24);
-/// Links that are good at once. An older one gives way.
+/// Links of one token, or of the owner, that are good at once. An older one of theirs gives way.
 const MOST_LINKS: usize = 100;
 
 /// What signs browsers in.
@@ -94,8 +94,9 @@ impl Sessions {
         let code = Token::generate()?.expose().to_owned();
         let mut links = self.links.lock().unwrap_or_else(PoisonError::into_inner);
         links.retain(|_, (until, _)| *until > now);
-        while links.len() >= MOST_LINKS {
-            let oldest = links.iter().min_by_key(|(_, (until, _))| *until).map(|(digest, _)| *digest);
+        let own = || links.iter().filter(|(_, (_, other))| other.token == link.token);
+        if own().count() >= MOST_LINKS {
+            let oldest = own().min_by_key(|(_, (until, _))| *until).map(|(digest, _)| *digest);
             oldest.map(|digest| links.remove(&digest));
         }
         links.insert(Sha256::digest(&code).into(), (now + LINK, link));
@@ -230,6 +231,20 @@ mod tests {
         assert_eq!(sessions.links.lock().unwrap().len(), MOST_LINKS);
         assert_eq!(sessions.redeem(&codes[0], at(1), false), None);
         assert!(sessions.redeem(codes.last().unwrap(), at(1), false).is_some());
+    }
+
+    #[test]
+    fn links_of_one_token_push_out_no_others() {
+        let sessions = Sessions::new(Token::generate().unwrap(), "w");
+        let of = |token: Option<&str>| Link { token: token.map(str::to_owned), ..ada() };
+        let kept = [None, Some("other")].map(|token| sessions.link(of(token), at(0)).unwrap());
+        for _ in 0..2 * MOST_LINKS {
+            sessions.link(of(Some("bot")), at(1)).unwrap();
+        }
+        assert_eq!(sessions.links.lock().unwrap().len(), MOST_LINKS + kept.len());
+        for code in kept {
+            assert!(sessions.redeem(&code, at(2), false).is_some());
+        }
     }
 
     #[test]

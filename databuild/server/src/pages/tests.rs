@@ -1,5 +1,7 @@
 //! The pages over HTTP, as a browser and as others ask for them.
 
+mod cookies;
+
 use super::super::fuzz::{app_with, app_with_graph};
 use super::super::sessions::Link;
 use super::super::{router, App, Encrypted, Guard};
