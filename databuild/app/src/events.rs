@@ -48,7 +48,7 @@ pub async fn list(context: &impl Context, query: EventsQuery) -> Result<EventPag
 /// There is none of this number, or its archive is not there.
 pub async fn get(context: &impl Context, seq: &str) -> Result<EventRow, AppError> {
     let unknown = || AppError::not_found("event_not_found", "event", seq);
-    let number = seq.parse().map(Seq).map_err(|_| unknown())?;
+    let number = seq.parse().ok().map(Seq).filter(|number| number.to_string() == seq).ok_or_else(unknown)?;
     let found = context.quick(move |backend, reader| {
         let Some(record) = reader.event(number)?.value else { return Ok(None) };
         let of = Runs::default().of(reader, &record)?;

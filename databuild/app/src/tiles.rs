@@ -11,6 +11,7 @@ use databuild_core::keys::{Key, KeySpace, RangeSet};
 use databuild_core::partition_set::{Order, PartitionSet};
 use databuild_core::reference::ReferenceText;
 use databuild_core::state::{Standing, State};
+use databuild_core::text::shown;
 use databuild_core::time::{Granularity, TimeSpace};
 
 /// Cells of an answer.
@@ -72,7 +73,7 @@ fn of(state: &mut State, query: &TilesQuery) -> Result<Tiles, AppError> {
     narrow(&mut view);
     tiles.cells = cells(state, &view);
     if let Some(select) = query.select.as_deref() {
-        tiles.selected = selected(state, &view, select);
+        tiles.selected = selected(state, &view, select)?;
     }
     let key = |span: &Span, dim: Option<usize>, sets: &[RangeSet]| TileKey {
         text: span.text.clone(),
@@ -191,7 +192,10 @@ fn periods(
     };
     let from = period(&query.from)?.map(|(from, _)| from.clamp(first, last));
     let to = period(&query.to)?.map(|(_, to)| to.clamp(first, last));
-    let (low, high) = (from.unwrap_or(first), to.unwrap_or(last).max(from.unwrap_or(first)));
+    let (low, high) = (from.unwrap_or(first), to.unwrap_or(last));
+    if low > high {
+        return Err(AppError::new("bad_key", "the periods end before they begin: `from` is after `to`"));
+    }
     let number =
         |length: Granularity, key: Key| if length == own { key } else { space.containing(length, key) };
     let room = |length: Granularity| match length {
@@ -199,7 +203,12 @@ fn periods(
         _ => most.min(MOST_COLUMNS),
     };
     let count = |length: Granularity| (number(length, high) - number(length, low)) as usize + 1;
-    let chosen = query.by.as_deref().and_then(|by| lengths.iter().find(|length| length.name() == by));
+    let named = |by: &str| {
+        let known = tiles.lengths.iter().map(|length| format!("`{length}`")).collect::<Vec<_>>().join(", ");
+        let unknown = || AppError::new("bad_query", format!("`by` is `{}`: say {known}", shown(by)));
+        lengths.iter().find(|length| length.name() == by).ok_or_else(unknown)
+    };
+    let chosen = query.by.as_deref().filter(|by| !by.is_empty()).map(named).transpose()?;
     let fits = || lengths.iter().find(|length| count(**length) <= room(**length)).or(lengths.last());
     let Some(by) = chosen.or_else(fits).copied() else { return Ok(Vec::new()) };
     tiles.by = Some(by.name().to_owned());
@@ -332,8 +341,15 @@ fn overlap(set: &RangeSet, (first, last): (Key, Key)) -> u64 {
 }
 
 /// The first and the last column and row that have anything of a reference.
-fn selected(state: &State, view: &View, reference: &str) -> Option<[usize; 4]> {
-    let (ix, sets) = keys_of(state, reference).ok()?;
+///
+/// # Errors
+/// It is no reference, or of nothing that there is.
+fn selected(state: &State, view: &View, reference: &str) -> Result<Option<[usize; 4]>, AppError> {
+    let (ix, sets) = keys_of(state, reference)?;
+    Ok(square(view, ix, &sets))
+}
+
+fn square(view: &View, ix: DatasetIx, sets: &[RangeSet]) -> Option<[usize; 4]> {
     let ends = |dim: Option<usize>, spans: &[Span]| {
         let has = |span: &Span| dim.is_none_or(|dim| overlap(&sets[dim], span.keys) > 0);
         Some((spans.iter().position(has)?, spans.iter().rposition(has)?))
@@ -480,7 +496,6 @@ mod tests {
         assert_eq!(found(&mut state, "daily/city=rome/date=2024-02-03..2024-02-10"), Some([2, 9, 1, 1]));
         assert_eq!(found(&mut state, "daily"), Some([0, 28, 0, 2]));
         assert_eq!(found(&mut state, "daily/date=2023-01-01"), None);
-        assert_eq!(found(&mut state, "nothing"), None);
     }
 
     #[test]
@@ -492,5 +507,9 @@ mod tests {
         assert_eq!(refused(TilesQuery { reference: Some("x".to_owned()), ..daily() }), "unknown_dataset");
         assert_eq!(refused(TilesQuery { x: Some("zone".to_owned()), ..daily() }), "unknown_dimension");
         assert_eq!(refused(TilesQuery { from: Some("soon".to_owned()), ..daily() }), "bad_key");
+        let (from, to) = (Some("2024-02".to_owned()), Some("2024-01".to_owned()));
+        assert_eq!(refused(TilesQuery { from, to, ..daily() }), "bad_key");
+        assert_eq!(refused(TilesQuery { by: Some("NaN".to_owned()), ..daily() }), "bad_query");
+        assert_eq!(refused(TilesQuery { select: Some("nothing".to_owned()), ..daily() }), "unknown_dataset");
     }
 }

@@ -11,7 +11,7 @@ mod fold;
 use super::audience::Audience;
 use super::context::{Backend, Context};
 use super::want_history::{all_work, each_run, first_run_after};
-use super::words::instant;
+use super::words::span as span_of;
 use super::{history, runs, wants, AppError};
 use crate::api::{AttemptTimes, Timeline, TimelinePiece, TimelineQuery, TimelineRun};
 use crate::store::{AttemptRow, History, RunFilter, RunRow, StoreError, MAX_ROWS};
@@ -71,11 +71,12 @@ impl Asked {
 /// A bad instant or id, no such want or job, or the history cannot be read.
 pub async fn get(context: &impl Context, query: TimelineQuery) -> Result<Timeline, AppError> {
     let TimelineQuery { want, job, from, until, before } = query;
+    let (from, until) = span_of(from.as_deref(), until.as_deref())?;
     let asked = Asked {
         want: want.map(|id| wants::parse(&id)).transpose()?,
         job,
-        from: instant(from.as_deref())?,
-        until: instant(until.as_deref())?,
+        from,
+        until,
         before: before.map(|id| runs::parse(&id)).transpose()?,
     };
     context.slow(move |backend, reader| of(backend, reader, &asked)).await

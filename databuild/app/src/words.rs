@@ -9,6 +9,7 @@ use databuild_core::decide::Refusal;
 use databuild_core::event::{PriorityClass, Refresh};
 use databuild_core::text::shown;
 use databuild_core::word::Word;
+use jiff::fmt::temporal::Pieces;
 use jiff::Timestamp;
 use serde::Serialize;
 use std::fmt::Display;
@@ -218,9 +219,31 @@ pub(super) fn instant(text: Option<&str>) -> Result<Option<Timestamp>, AppError>
             let text = shown(text);
             AppError::new("bad_time", format!("`{text}` is not an instant; write it as 2026-01-31T08:00:00Z"))
         };
-        text.parse().map_err(|_| bad())
+        text.parse().ok().or_else(|| end_of_time(text)).ok_or_else(bad)
     };
     text.map(value).transpose()
+}
+
+/// The last hours of the year 9999, by which programs mean for ever, are later than any instant that can be worked with.
+fn end_of_time(text: &str) -> Option<Timestamp> {
+    let said = Pieces::parse(text).ok()?;
+    let is_late = said.date().year() == 9999 && said.time().is_some() && said.offset().is_some();
+    is_late.then_some(Timestamp::MAX)
+}
+
+/// A time from one instant to another.
+///
+/// # Errors
+/// One of them is no instant, or the first is after the last.
+pub(super) fn span(
+    from: Option<&str>,
+    until: Option<&str>,
+) -> Result<(Option<Timestamp>, Option<Timestamp>), AppError> {
+    let (from, until) = (instant(from)?, instant(until)?);
+    if from.zip(until).is_some_and(|(from, until)| from > until) {
+        return Err(AppError::new("bad_time", "the time ends before it begins: `from` is after `until`"));
+    }
+    Ok((from, until))
 }
 
 #[cfg(test)]
@@ -262,5 +285,22 @@ mod tests {
         assert_eq!(error.details(), [("field".to_owned(), "comment".to_owned())]);
         assert_eq!(cut(longest.clone()), longest);
         assert_eq!(cut(format!("x{longest}")), format!("x{}…", "é".repeat(LONGEST_TEXT / 2 - 1)));
+    }
+
+    #[test]
+    fn times_are_instants_in_order() {
+        let (early, late) = ("2026-01-31T08:00:00Z", "2026-01-31T09:00:00+00:30");
+        for end in ["9999-12-31T23:59:59Z", "9999-12-31T23:59:59.999-12:00"] {
+            assert_eq!(instant(Some(end)).unwrap(), Some(Timestamp::MAX), "{end}");
+            assert!(span(Some(early), Some(end)).is_ok());
+        }
+        for bad in
+            ["", "now", "9999-12-31", "9999-13-01T00:00:00Z", "10000-01-01T00:00:00Z", "2026-01-31T08:00:00"]
+        {
+            assert_eq!(instant(Some(bad)).unwrap_err().code(), "bad_time", "{bad}");
+        }
+        assert!(span(Some(early), Some(late)).is_ok() && span(Some(early), Some(early)).is_ok());
+        assert!(span(None, Some(early)).is_ok() && span(Some(late), None).is_ok());
+        assert_eq!(span(Some(late), Some(early)).unwrap_err().code(), "bad_time");
     }
 }

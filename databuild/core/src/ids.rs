@@ -33,10 +33,11 @@ macro_rules! numbered_id {
             type Err = BadId;
 
             fn from_str(text: &str) -> Result<Self, BadId> {
+                // There is one text for each: `r01` is no run.
                 text.strip_prefix($prefix)
-                    .filter(|digits| digits.bytes().all(|b| b.is_ascii_digit()))
                     .and_then(|digits| digits.parse().ok())
                     .map($name)
+                    .filter(|id| id.to_string() == text)
                     .ok_or_else(|| BadId { text: text.to_owned(), expected: $expected })
             }
         }
@@ -90,7 +91,9 @@ impl FromStr for AttemptId {
     fn from_str(text: &str) -> Result<Self, BadId> {
         let bad = || BadId { text: text.to_owned(), expected: "an attempt id such as `r12-1`" };
         let (run, number) = text.split_once('-').ok_or_else(bad)?;
-        Ok(AttemptId { run: run.parse().map_err(|_| bad())?, number: number.parse().map_err(|_| bad())? })
+        let id =
+            AttemptId { run: run.parse().map_err(|_| bad())?, number: number.parse().map_err(|_| bad())? };
+        Some(id).filter(|id| id.to_string() == text).ok_or_else(bad)
     }
 }
 
@@ -147,10 +150,11 @@ mod tests {
     fn ids_round_trip_and_refuse_others() {
         assert_eq!("r12".parse::<RunId>().unwrap().to_string(), "r12");
         assert_eq!("r12-3".parse::<AttemptId>().unwrap().to_string(), "r12-3");
-        for bad in ["", "r", "w1", "r-1", "r+1", "r1x", "r99999999999999999999999"] {
+        for bad in ["", "r", "w1", "r-1", "r+1", "r1x", "r01", "r00", "R1", "r1 ", "r99999999999999999999999"]
+        {
             assert!(bad.parse::<RunId>().is_err(), "{bad}");
         }
-        for bad in ["r1", "r1-", "w1-1", "r1-x"] {
+        for bad in ["r1", "r1-", "w1-1", "r1-x", "r1-+1", "r1-01", "r01-1"] {
             assert!(bad.parse::<AttemptId>().is_err(), "{bad}");
         }
     }

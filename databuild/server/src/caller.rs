@@ -14,6 +14,7 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{header, HeaderMap, HeaderName};
 use databuild_core::event::{Actor, Cause, Origin, RequestKey};
+use std::borrow::Cow;
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
@@ -74,14 +75,17 @@ impl RequestId {
         }
     }
 
+    /// As a line of the log has it: in quotes, unless it consists of what no reader of the log takes for the end of a value.
+    pub(super) fn logged(&self) -> Cow<'_, str> {
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+        if self.0.bytes().all(is_plain) {
+            return Cow::Borrowed(&self.0);
+        }
+        Cow::Owned(format!("{:?}", &*self.0))
+    }
+
     pub(super) fn as_bytes(&self) -> &[u8] {
         self.0.as_bytes()
-    }
-}
-
-impl std::fmt::Display for RequestId {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.fmt(f)
     }
 }
 
@@ -140,6 +144,19 @@ mod tests {
     use super::*;
     use axum::http::{HeaderValue, StatusCode};
     use axum::response::IntoResponse as _;
+
+    #[test]
+    fn the_name_of_a_request_is_one_value_of_a_line_of_the_log() {
+        for (id, logged) in [
+            ("4f-1_a.b", "4f-1_a.b"),
+            ("a status=200", "\"a status=200\""),
+            ("a\"} method", "\"a\\\"} method\""),
+            ("\u{202e}\u{e9}", "\"\\u{202e}\u{e9}\""),
+            ("a/b", "\"a/b\""),
+        ] {
+            assert_eq!(RequestId(id.into()).logged(), logged);
+        }
+    }
 
     #[test]
     fn a_request_says_who_sends_it() {

@@ -65,6 +65,8 @@ pub use stream::Stream;
 #[cfg(test)]
 mod fuzz;
 #[cfg(test)]
+mod query_tests;
+#[cfg(test)]
 mod request_tests;
 
 // Fuzz targets hold what they take of memory; see `databuild_fuzz`.

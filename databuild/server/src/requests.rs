@@ -29,11 +29,14 @@ pub(super) async fn noted(app: &App, mut request: Request, next: impl Next) -> R
     let method = word(request.method());
     let id = RequestId::of(request.headers());
     request.extensions_mut().insert(id.clone());
+    let shown = id.logged();
     // What is known is said at once: to say it later would write the span's fields anew.
     let span = match spoken_of(request.uri().path()) {
-        Some(("want", want)) => tracing::info_span!("request", %id, method, route, %want, run = Empty),
-        Some((_, run)) => tracing::info_span!("request", %id, method, route, want = Empty, %run),
-        None => tracing::info_span!("request", %id, method, route, want = Empty, run = Empty),
+        Some(("want", want)) => {
+            tracing::info_span!("request", id = %shown, method, route, %want, run = Empty)
+        }
+        Some((_, run)) => tracing::info_span!("request", id = %shown, method, route, want = Empty, %run),
+        None => tracing::info_span!("request", id = %shown, method, route, want = Empty, run = Empty),
     };
     let mut response = next.run(request).instrument(span.clone()).await;
     let status = response.status().as_u16();

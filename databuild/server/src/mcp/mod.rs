@@ -23,7 +23,7 @@ use crate::app::subjects::{check, Subject};
 use axum::body::{Body, Bytes, HttpBody as _};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, Request};
+use axum::http::{HeaderMap, HeaderValue, Request, StatusCode};
 use axum::response::Response;
 use databuild_core::event::{Cause, Origin, Scope};
 use databuild_core::ids::{PlanId, RunId, TrialId, WantId};
@@ -35,6 +35,7 @@ use rmcp::service::RequestContext;
 use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
 use rmcp::{ErrorData, RoleServer, ServerHandler};
+use serde::de::IgnoredAny;
 use serde_json::Value;
 use std::sync::Arc;
 use tools::{Entry, Rights, TOOLS};
@@ -50,7 +51,7 @@ const INSTRUCTIONS: &str = "DataBuild builds partitions of datasets by jobs, and
 /// Answers one message of an assistant.
 ///
 /// # Errors
-/// A header that means nothing.
+/// A header that means nothing, or a body that is no JSON.
 pub(super) async fn answer(app: App, parts: Parts, body: Bytes) -> Result<Response, ApiError> {
     let rights = allowed(parts.extensions.get(), &parts.headers)?;
     let app = on_behalf_of_assistant(app, parts.extensions.get());
@@ -62,7 +63,24 @@ pub(super) async fn answer(app: App, parts: Parts, body: Bytes) -> Result<Respon
     let sessions = Arc::new(NeverSessionManager::default());
     let service = move || Ok(Assistant { app: app.clone(), rights });
     let service = StreamableHttpService::new(service, sessions, config);
-    Ok(with_kind(service.handle(Request::from_parts(parts, Body::from(body))).await.map(Body::new)))
+    let unread = unread(&parts.headers, &body);
+    let answer = service.handle(Request::from_parts(parts, Body::from(body))).await.map(Body::new);
+    match answer.status() {
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => Err(unread),
+        _ => Ok(with_kind(answer)),
+    }
+}
+
+/// What is wrong with a message that cannot be read, in the shape that all errors have: the protocol says only that it is.
+fn unread(headers: &HeaderMap, body: &[u8]) -> ApiError {
+    let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let is_json =
+        kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"));
+    match serde_json::from_slice::<IgnoredAny>(body) {
+        _ if !is_json => ApiError::new("bad_json", "send the message with `Content-Type: application/json`"),
+        Err(error) => ApiError::new("bad_json", format!("the message is no JSON: {error}")),
+        Ok(_) => ApiError::new("invalid_body", "the body is no message of the Model Context Protocol"),
+    }
 }
 
 /// The protocol's own refusals are texts, but do not say so.

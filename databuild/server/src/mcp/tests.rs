@@ -52,6 +52,27 @@ async fn a_refusal_of_the_protocol_says_that_it_is_a_text() {
     assert_eq!(answered.headers()["content-type"], "text/plain; charset=utf-8");
 }
 
+#[tokio::test]
+async fn a_message_that_cannot_be_read_is_refused_as_on_all_routes() {
+    let (app, _running) = crate::fuzz::app_with_graph().await;
+    for (kind, body, code) in [
+        ("application/json", "{", "bad_json"),
+        ("application/json", "", "bad_json"),
+        ("Application/JSON; charset=utf-8", "x", "bad_json"),
+        ("text/plain", "{}", "bad_json"),
+        ("application/json", "{}", "invalid_body"),
+        ("application/json", "[1]", "invalid_body"),
+    ] {
+        let request = Request::post("/mcp")
+            .header("host", "127.0.0.1")
+            .header("content-type", kind)
+            .header("accept", "application/json, text/event-stream");
+        let (parts, ()) = request.body(()).unwrap().into_parts();
+        let refused = answer(app.clone(), parts, Bytes::from(body)).await.unwrap_err();
+        assert_eq!(refused.body.error, code, "{kind} {body}");
+    }
+}
+
 fn names(answer: &Value) -> Vec<&str> {
     answer["result"]["tools"].as_array().unwrap().iter().map(|tool| tool["name"].as_str().unwrap()).collect()
 }

@@ -163,8 +163,8 @@ pub(super) const ENTRIES: &[Entry] = &[
     Entry {
         code: "bad_time",
         kind: Kind::Invalid,
-        cause: "The instant that was given, such as for `--as-of`, is not written as one.",
-        cure: "Write it as `2026-01-31T08:00:00Z`.",
+        cause: "The instant that was given, such as for `--as-of`, is not written as one; or a time ends before it begins.",
+        cure: "Write it as `2026-01-31T08:00:00Z`, and what comes first before what comes last.",
     },
     Entry {
         code: "bad_time_key",
