@@ -10,7 +10,7 @@ use databuild_core::decide::queue::Counted;
 use databuild_core::graph::{DatasetIx, Graph, JobIx};
 use databuild_core::ids::WantId;
 use databuild_core::reference::dataset_of;
-use databuild_core::state::{Run, State};
+use databuild_core::state::{Run, State, Want};
 use std::sync::Arc;
 
 /// Whoever asks, by the datasets that they may see.
@@ -108,6 +108,15 @@ impl Audience {
     pub fn sees_want(&self, state: &State, want: WantId) -> bool {
         let live = || state.wants().get(&want).is_some_and(|want| self.sees_texts(state, &want.targets));
         self.sees_all() || live()
+    }
+
+    /// A want without the work of jobs that are not seen.
+    pub(super) fn part_of(&self, state: &State, want: &Want) -> Want {
+        let mut want = want.clone();
+        if !self.sees_all() {
+            want.remaining.retain(|job, _| self.sees_job(state.graph(), *job));
+        }
+        want
     }
 
     /// Counts what is seen of what waits.

@@ -1,5 +1,6 @@
 //! What people say of data and code: taint, accept.
 
+use super::audience::Audience;
 use super::context::Context;
 use super::lineage::files_changed_since;
 use super::once::Told;
@@ -17,7 +18,7 @@ use databuild_core::graph::JobDigests;
 /// A reference that cannot be resolved, no reason, nothing there.
 pub async fn taint(context: &impl Context, body: TaintRequest) -> Result<TaintReply, AppError> {
     let engine = &context.backend().engine;
-    let told = judged();
+    let told = judged(&context.backend().audience);
     let done = engine.taint(judgement(body)?, told.kept()).await?;
     told.answer(engine, &done)
 }
@@ -27,7 +28,9 @@ pub async fn taint(context: &impl Context, body: TaintRequest) -> Result<TaintRe
 /// # Errors
 /// A reference that cannot be resolved, nothing tainted.
 pub async fn untaint(context: &impl Context, body: TaintRequest) -> Result<TaintReply, AppError> {
-    judged().submit(&context.backend().engine, Input::Untaint(judgement(body)?)).await
+    judged(&context.backend().audience)
+        .submit(&context.backend().engine, Input::Untaint(judgement(body)?))
+        .await
 }
 
 fn judgement(body: TaintRequest) -> Result<Judgement, AppError> {
@@ -35,9 +38,14 @@ fn judgement(body: TaintRequest) -> Result<Judgement, AppError> {
     Ok(Judgement { targets, reason: said("reason", reason)? })
 }
 
-fn judged() -> Told<TaintReply> {
-    Told::by(|reply, seq| match *reply {
-        Reply::Judged { partitions, followers } => Ok(TaintReply { partitions, followers, seq: seq.0 }),
+fn judged(audience: &Audience) -> Told<TaintReply> {
+    let audience = audience.clone();
+    Told::by(move |reply, seq| match reply {
+        Reply::Judged { partitions, followers } => {
+            let seen = followers.iter().filter(|(dataset, _)| audience.sees_name(dataset));
+            let followers = seen.map(|(_, count)| count).sum();
+            Ok(TaintReply { partitions: *partitions, followers, seq: seq.0 })
+        }
         _ => Err(CommandError::wrong_reply(reply)),
     })
 }

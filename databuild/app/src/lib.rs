@@ -32,6 +32,7 @@ pub mod garbage;
 pub mod graphs;
 mod held;
 mod history;
+mod how_far;
 pub mod inventory;
 pub mod judgements;
 pub mod keys;

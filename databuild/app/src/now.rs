@@ -2,6 +2,7 @@
 
 use super::audience::Audience;
 use super::context::{Backend, Context};
+use super::how_far::{begun, progress_of};
 use super::words::instant;
 use super::{pools, waits, wants, AppError};
 use crate::api::{FailedRuns, LiveRun, Now, NowQuery, OpenWant, Waiting};
@@ -61,16 +62,14 @@ fn state_of(
     let seen = state.wants().values().filter(|want| audience.sees_texts(state, &want.targets));
     answer.wants_total = seen.count() as u64;
     answer.late_total = open.iter().filter(is_late).count() as u64;
-    let begun = wants::begun(&snapshot);
-    let said = |row: &store::WantRow| {
+    let begun = begun(&snapshot);
+    let said = |row: &store::WantRow| -> Option<Result<OpenWant, AppError>> {
         let live = state.wants().get(&row.id)?;
-        Some(OpenWant {
-            want: wants::row_in_list(row.clone()),
-            progress: wants::progress_of(state, &begun, live),
-        })
+        let progress = progress_of(backend, reader, state, &begun, live);
+        Some(progress.map(|progress| OpenWant { want: wants::row_in_list(row.clone()), progress }))
     };
-    answer.wants = open.iter().filter_map(said).take(MOST).collect();
-    answer.late = open.iter().filter(is_late).filter_map(said).take(MOST).collect();
+    answer.wants = open.iter().filter_map(said).take(MOST).collect::<Result<_, _>>()?;
+    answer.late = open.iter().filter(is_late).filter_map(said).take(MOST).collect::<Result<_, _>>()?;
     Ok(())
 }
 
@@ -149,7 +148,7 @@ fn work_that_waits(
                 dataset: graph.home(job).name.clone(),
                 partitions: set.len(),
                 wants: holders(state, job, &set),
-                blocker: waits::told(snapshot, reader, now, &found)?,
+                blocker: waits::told(snapshot, reader, audience, now, &found)?,
             });
         }
     }
@@ -174,7 +173,7 @@ fn work_that_waits(
             dataset: dataset.clone(),
             partitions: run.set.len(),
             wants: state.current_job(run).map(|job| holders(state, job, &run.set)).unwrap_or_default(),
-            blocker: waits::told(snapshot, reader, now, &found)?,
+            blocker: waits::told(snapshot, reader, audience, now, &found)?,
         });
     }
     rows.sort_by_key(|row| std::cmp::Reverse(row.partitions));

@@ -1,7 +1,9 @@
 //! Plans: what would happen, and having exactly that done.
 
+use super::audience::Audience;
 use super::context::{Backend, Context};
 use super::partitions::shortened;
+use super::scope::by_job;
 use super::words::{class, cut, instant, order, part, refresh, said};
 use super::{estimate, wants, AppError};
 use crate::api::{
@@ -12,7 +14,8 @@ use crate::engine::Created;
 use databuild_core::decide::{self, ApplyRequest};
 use databuild_core::event::{PlanCreated, PlanRow, PlanRowKind, RequestKey};
 use databuild_core::ids::PlanId;
-use databuild_core::state::SavedPlan;
+use databuild_core::partition_set::PartitionSet;
+use databuild_core::state::{SavedPlan, State};
 use databuild_core::word::Word as _;
 use jiff::Timestamp;
 
@@ -72,7 +75,7 @@ pub fn list(context: &impl Context, query: &PlansQuery) -> Result<Page<PlanSumma
         PlanOrder::Oldest => {}
         PlanOrder::Expires => seen.sort_by_key(|saved| saved.plan.expires_at),
     }
-    let rows = seen.into_iter().map(|saved| summary(saved, now));
+    let rows = seen.into_iter().map(|saved| summary(audience, state, saved, now));
     part(rows, query.limit, query.cursor.as_deref(), state.seq().0)
 }
 
@@ -111,14 +114,33 @@ pub async fn apply(
 async fn view(context: &impl Context, plan: PlanCreated, kept: bool) -> Result<PlanView, AppError> {
     let viewed = context.slow(move |backend, reader| {
         let snapshot = backend.engine.snapshot();
+        let plan = seen_of(&backend.audience, &snapshot.state, plan);
         let estimate = estimate::of(&plan, &snapshot.state, snapshot.capacity(), reader)?;
         Ok(shown(plan, kept, estimate, snapshot.state.seq().0))
     });
     viewed.await
 }
 
-fn summary(saved: &SavedPlan, now: Timestamp) -> PlanSummary {
-    let plan = &saved.plan;
+/// What of a plan an audience may see: that others have to make something for it is not counted.
+fn seen_of(audience: &Audience, state: &State, mut plan: PlanCreated) -> PlanCreated {
+    if !audience.sees_all() {
+        plan.rows.retain(|row| audience.sees_label(state, &row.job));
+        plan.current = current_targets(state, &plan);
+    }
+    plan
+}
+
+/// How many of the partitions that a plan is asked for nothing is to be done for.
+fn current_targets(state: &State, plan: &PlanCreated) -> u64 {
+    let mut left = by_job(state, &plan.targets);
+    for (job, set) in plan.rows.iter().flat_map(|row| by_job(state, &row.partitions)) {
+        left.entry(job).and_modify(|left| left.subtract_with(&set));
+    }
+    left.values().map(PartitionSet::len).sum()
+}
+
+fn summary(audience: &Audience, state: &State, saved: &SavedPlan, now: Timestamp) -> PlanSummary {
+    let plan = &seen_of(audience, state, saved.plan.clone());
     let (certain, if_changed) = counts(plan);
     PlanSummary {
         id: plan.plan.to_string(),

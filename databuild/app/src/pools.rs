@@ -25,6 +25,8 @@ pub fn list(context: &impl Context) -> PoolList {
     let snapshot = engine.snapshot();
     let (state, capacity) = (&snapshot.state, snapshot.capacity());
     let is_seen = |run: &RunId| state.runs().get(run).is_none_or(|run| audience.sees_run(state, run));
+    let graph = state.followed().map(|registered| &registered.graph);
+    let sees_job = |job| graph.is_some_and(|graph| audience.sees_job(graph, job));
     let amounts = |resource| {
         let (mut asked, mut started) = (0, 0);
         for (run, amount) in holders(state, capacity, &resource) {
@@ -55,7 +57,7 @@ pub fn list(context: &impl Context) -> PoolList {
                 slots: *slots,
             })
             .collect(),
-        waiting: pool.waiting,
+        waiting: pool.waiting.into_iter().filter(|(job, _)| sees_job(*job)).map(|(_, ready)| ready).sum(),
         too_small_for: pool.too_small_for.into_iter().filter(|job| audience.sees_label(state, job)).collect(),
     };
     PoolList {

@@ -64,13 +64,13 @@ fn next(
     let seen = |place: &Next| is_seen(audience, state, place);
     for place in upcoming(state, snapshot.slots, now, LOOKED).into_iter().filter(seen) {
         let row = match place {
-            Next::HandedOut(run) => of_live(snapshot, reader, now, run, Turn::HandedOut)?,
-            Next::Retry(run) => of_live(snapshot, reader, now, run, Turn::Retry)?,
+            Next::HandedOut(run) => of_live(snapshot, reader, audience, (now, run), Turn::HandedOut)?,
+            Next::Retry(run) => of_live(snapshot, reader, audience, (now, run), Turn::Retry)?,
             Next::Work { job, want, class, first, all } => {
                 let blocker = match lacks.get(&job) {
                     Some(known) => known.clone(),
                     None => {
-                        let found = lack(snapshot, reader, now, job)?;
+                        let found = lack(snapshot, reader, audience, now, job)?;
                         lacks.insert(job, found.clone());
                         found
                     }
@@ -119,27 +119,34 @@ fn same(one: &NextWork, other: &NextWork) -> bool {
 }
 
 /// What ready work of a job lacks.
-fn lack(snapshot: &Snapshot, reader: &dyn History, now: Timestamp, job: JobIx) -> Result<Blocker, AppError> {
+fn lack(
+    snapshot: &Snapshot,
+    reader: &dyn History,
+    audience: &Audience,
+    now: Timestamp,
+    job: JobIx,
+) -> Result<Blocker, AppError> {
     if let Some(blocker) = waits::unrecorded(snapshot) {
         return Ok(blocker);
     }
     let found = of_job(&snapshot.state, snapshot.capacity(), now, job);
-    let ready = found.first().map(|(_, found)| waits::told(snapshot, reader, now, found)).transpose()?;
+    let ready =
+        found.first().map(|(_, found)| waits::told(snapshot, reader, audience, now, found)).transpose()?;
     Ok(ready.unwrap_or_default())
 }
 
 fn of_live(
     snapshot: &Snapshot,
     reader: &dyn History,
-    now: Timestamp,
-    id: RunId,
+    audience: &Audience,
+    (now, id): (Timestamp, RunId),
     turn: Turn,
 ) -> Result<Option<NextWork>, AppError> {
     let state = &snapshot.state;
     let Some(run) = state.runs().get(&id) else { return Ok(None) };
     let blocker = match waits::unrecorded(snapshot) {
         Some(blocker) => blocker,
-        None => waits::told(snapshot, reader, now, &of_run(state, snapshot.capacity(), now, run))?,
+        None => waits::told(snapshot, reader, audience, now, &of_run(state, snapshot.capacity(), now, run))?,
     };
     let want = state.served_by(run).map(|want| want.id).min();
     let reason = match turn {

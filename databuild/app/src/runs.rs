@@ -84,7 +84,9 @@ pub async fn cancel(context: &impl Context, id: RunId) -> Result<Canceled<RunDet
 /// # Errors
 /// No such run.
 pub async fn why(context: &impl Context, id: RunId) -> Result<WhyWork, AppError> {
-    context.quick(move |backend, reader| waits::run(&backend.engine.snapshot(), reader, id)).await
+    context
+        .quick(move |backend, reader| waits::run(&backend.engine.snapshot(), reader, &backend.audience, id))
+        .await
 }
 
 /// What a process needs to be an attempt of a run once more.

@@ -2,7 +2,7 @@
 
 use crate::engine::Snapshot;
 use crate::store::{History, StoreError, WantRow, WantWork};
-use databuild_core::event::Refresh;
+use databuild_core::event::{Refresh, SetText};
 use databuild_core::graph::{Job, JobIx, Params};
 use databuild_core::ids::{Seq, WantId};
 use databuild_core::partition_set::PartitionSet;
@@ -109,4 +109,18 @@ pub fn by_job(state: &State, texts: &[String]) -> BTreeMap<JobIx, PartitionSet> 
         }
     }
     found
+}
+
+/// All work that a want ever waited for, of what its events say.
+pub fn all_work(state: &State, said: &[(Seq, SetText)]) -> BTreeMap<JobIx, PartitionSet> {
+    let mut work: BTreeMap<JobIx, PartitionSet> = BTreeMap::new();
+    for (_, texts) in said {
+        for (job, set) in by_job(state, texts) {
+            match work.get_mut(&job) {
+                Some(all) => all.union_with(&set),
+                None => _ = work.insert(job, set),
+            }
+        }
+    }
+    work
 }

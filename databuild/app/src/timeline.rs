@@ -10,7 +10,8 @@ mod fold;
 
 use super::audience::Audience;
 use super::context::{Backend, Context};
-use super::want_history::{all_work, each_run, first_run_after};
+use super::scope::all_work;
+use super::want_history::{each_run, first_run_after};
 use super::words::span as span_of;
 use super::{history, runs, wants, AppError};
 use crate::api::{AttemptTimes, Timeline, TimelinePiece, TimelineQuery, TimelineRun};

@@ -5,7 +5,7 @@
 
 use super::audience::Audience;
 use databuild_core::state::State;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::collections::HashSet;
 
 /// What stands in the place of a name and of what follows it.
@@ -67,9 +67,14 @@ impl<'v> Veil<'v> {
             Value::String(text) => Value::String(self.text(&text)),
             Value::Array(items) => {
                 let kept = items.into_iter().filter(|item| !self.is_about_hidden(item)).collect::<Vec<_>>();
-                Value::Array(kept.into_iter().map(|item| self.value(item)).collect())
+                let mut told: Vec<Value> = kept.into_iter().map(|item| self.value(item)).collect();
+                // How often something is the matter with others is not told either.
+                let is_cut = |value: &Value| value.as_str().is_some_and(|text| text.ends_with(VEILED));
+                told.dedup_by(|one, before| one == before && is_cut(one));
+                Value::Array(told)
             }
             Value::Object(fields) => {
+                let fields = without_sums(fields);
                 let told = fields.into_iter().filter_map(|(name, value)| {
                     if self.is_hidden(&name) {
                         return None;
@@ -94,7 +99,8 @@ impl<'v> Veil<'v> {
         }
     }
 
-    /// A text up to where it names what is not seen: what follows may be what that said, such as the error of its job.
+    /// A text up to where it names what is not seen: what follows may be what that said, such as the error of its job. A number that
+    /// stands before the name in the same clause may say how much of it there is: `3 partitions, such as …`.
     fn text(&mut self, text: &str) -> String {
         let mut told = String::with_capacity(text.len());
         let mut rest = text;
@@ -103,6 +109,7 @@ impl<'v> Veil<'v> {
             let (word, after) = rest.split_at(end);
             let bare = word.trim_end_matches(['.', ':', '!']);
             if self.is_hidden(bare) {
+                told.truncate(before_count(&told));
                 told.push_str(VEILED);
                 return told;
             }
@@ -139,6 +146,30 @@ impl<'v> Veil<'v> {
     }
 }
 
+/// The event of a plan without the count that its rows do not tell apart by job.
+fn without_sums(mut fields: Map<String, Value>) -> Map<String, Value> {
+    if fields.get("kind").and_then(Value::as_str) == Some("plan_created") {
+        if let Some(data) = fields.get_mut("data").and_then(Value::as_object_mut) {
+            data.remove("current");
+        }
+    }
+    fields
+}
+
+/// Where the first number of the last clause of a text begins; its end, if there is none.
+fn before_count(text: &str) -> usize {
+    let clause = [": ", "; ", ". "].iter().filter_map(|end| text.rfind(end)).max().map_or(0, |at| at + 2);
+    let mut at = clause;
+    for word in text[clause..].split_inclusive(' ') {
+        let bare = word.trim_end();
+        if !bare.is_empty() && bare.bytes().all(|byte| byte.is_ascii_digit()) {
+            return at;
+        }
+        at += word.len();
+    }
+    text.len()
+}
+
 /// What parts words of a text.
 fn is_between(c: char) -> bool {
     c.is_whitespace() || "`\"'()[]{}<>;,|\\&?#".contains(c)
@@ -170,6 +201,8 @@ mod tests {
             "message": "`raw/name=a` failed: see out/raw/a and r1-2, not r2; text is fine.",
             "error": "text/name=a and r1-2 need out/raw/a, which failed: exit code 3: a secret of raw's job",
             "fine": "text/name=a failed: no memory.",
+            "counted": "text/name=a is out of date: 3 partitions, such as raw/name=a, are not there",
+            "causes": ["raw/name=a failed", "r2 failed: 1", "raw/name=b failed", "text/name=a failed"],
             "inputs": ["raw/name=a..b", "text/name=c"],
             "raw": 1,
             "runs": ["r1", "r2", 7],
@@ -181,6 +214,8 @@ mod tests {
             "message": "`…",
             "error": "text/name=a and r1-2 need …",
             "fine": "text/name=a failed: no memory.",
+            "counted": "text/name=a is out of date: …",
+            "causes": ["…", "text/name=a failed"],
             "inputs": ["text/name=c"],
             "runs": ["r1", 7],
             "nested": {"said": "{\"dataset\":\"…", "rawest": "rawer …"},

@@ -1,5 +1,6 @@
 //! What a want or a run waits for, in words.
 
+use super::audience::Audience;
 use super::history;
 use super::why::assigned;
 use super::AppError;
@@ -96,13 +97,19 @@ const MOST_PLACED: usize = 3;
 ///
 /// # Errors
 /// No such want, or the history cannot be read.
-pub fn want(snapshot: &Snapshot, reader: &dyn History, id: WantId) -> Result<WhyWork, AppError> {
+pub fn want(
+    snapshot: &Snapshot,
+    reader: &dyn History,
+    audience: &Audience,
+    id: WantId,
+) -> Result<WhyWork, AppError> {
     if let Some(want) = snapshot.state.wants().get(&id) {
         let now = crate::os::now();
-        let found = of_want(&snapshot.state, snapshot.capacity(), now, want);
+        let found =
+            of_want(&snapshot.state, snapshot.capacity(), now, &audience.part_of(&snapshot.state, want));
         let blocker = match unrecorded(snapshot) {
             Some(blocker) => blocker,
-            None => told(snapshot, reader, now, &found)?,
+            None => told(snapshot, reader, audience, now, &found)?,
         };
         return Ok(WhyWork {
             id: id.to_string(),
@@ -130,7 +137,12 @@ pub fn want(snapshot: &Snapshot, reader: &dyn History, id: WantId) -> Result<Why
 ///
 /// # Errors
 /// No such run, or the history cannot be read.
-pub fn run(snapshot: &Snapshot, reader: &dyn History, id: RunId) -> Result<WhyWork, AppError> {
+pub fn run(
+    snapshot: &Snapshot,
+    reader: &dyn History,
+    audience: &Audience,
+    id: RunId,
+) -> Result<WhyWork, AppError> {
     let found = history::run(reader, id)?;
     let row = found.value.0.run;
     let state = row.state.word();
@@ -141,7 +153,7 @@ pub fn run(snapshot: &Snapshot, reader: &dyn History, id: RunId) -> Result<WhyWo
             let found = of_run(&snapshot.state, snapshot.capacity(), now, run);
             let blocker = match unrecorded(snapshot) {
                 Some(blocker) => blocker,
-                None => told(snapshot, reader, now, &found)?,
+                None => told(snapshot, reader, audience, now, &found)?,
             };
             (blocker, snapshot.state.seq())
         }
@@ -171,7 +183,29 @@ fn over(state: &str, at: Option<Timestamp>, cause: Option<&String>) -> Blocker {
     }
 }
 
+/// What something waits for, down to where whoever asks may not look: what that waits for is about others.
 pub(super) fn told(
+    snapshot: &Snapshot,
+    reader: &dyn History,
+    audience: &Audience,
+    now: Timestamp,
+    found: &Found,
+) -> Result<Blocker, StoreError> {
+    let mut blocker = all_of(snapshot, reader, now, found)?;
+    let mut at = &mut blocker;
+    loop {
+        if at.partition.as_ref().is_some_and(|partition| !audience.sees_making(&snapshot.state, partition)) {
+            at.because = None;
+        }
+        match &mut at.because {
+            Some(because) => at = because,
+            None => break,
+        }
+    }
+    Ok(blocker)
+}
+
+fn all_of(
     snapshot: &Snapshot,
     reader: &dyn History,
     now: Timestamp,
@@ -226,7 +260,7 @@ pub(super) fn told(
         }
         Found::Behind { run, unfit: Unfit::Params(values) } => other_params(snapshot, *run, values),
         Found::Upstream { waiting, partition, because } => {
-            let because = told(snapshot, reader, now, because)?;
+            let because = all_of(snapshot, reader, now, because)?;
             let message = format!("{waiting} needs {partition}: {}", because.message);
             Blocker {
                 partition: Some(partition.clone()),
@@ -418,7 +452,7 @@ mod tests {
         // As of when the log says.
         let now = "2024-12-31T00:02:05Z".parse().unwrap();
         let found = of_want(&snapshot.state, snapshot.capacity(), now, want);
-        let told = told(&snapshot, &workspace.reader(), now, &found).unwrap();
+        let told = told(&snapshot, &workspace.reader(), &Audience::default(), now, &found).unwrap();
         (told.kind, told.message)
     }
 

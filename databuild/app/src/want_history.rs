@@ -4,14 +4,14 @@
 //! history is long shows its end.
 
 use super::context::{Backend, Context};
+use super::how_far::{progress_of, Begun};
 use super::now::add_failure;
-use super::scope::by_job;
+use super::scope::{all_work, by_job};
 use super::{history, AppError};
 use crate::api::{ProgressPoint, WantHistory};
 use crate::store::{History, RunFilter, RunRow, RunState, WantRow, MAX_ROWS};
-use databuild_core::event::SetText;
 use databuild_core::graph::JobIx;
-use databuild_core::ids::{RunId, Seq, WantId};
+use databuild_core::ids::{RunId, WantId};
 use databuild_core::partition_set::PartitionSet;
 use databuild_core::state::State;
 use jiff::Timestamp;
@@ -43,6 +43,9 @@ fn of(backend: &Backend, reader: &dyn History, id: WantId) -> Result<WantHistory
     let mut ends: Vec<(Timestamp, u64, u64)> = Vec::new();
     answer.truncated = each_run(state, reader, &want, &work, |run, own| {
         let Some(ended) = run.ended_at else { return };
+        if !backend.audience.sees_making(state, &run.partition) {
+            return;
+        }
         match run.state {
             RunState::Completed => ends.push((ended, own, 0)),
             RunState::Failed => {
@@ -53,23 +56,10 @@ fn of(backend: &Backend, reader: &dyn History, id: WantId) -> Result<WantHistory
         }
     })?;
     answer.failures.truncate(MOST_GROUPS);
-    let live = state.wants().get(&id).map(|live| (live.done, live.failed));
+    let live = state.wants().get(&id).map(|live| progress_of(backend, reader, state, &Begun::new(), live));
+    let live = live.transpose()?.map(|progress| (progress.done, progress.failed));
     answer.points = points(ends, want.created_at, live);
     Ok(answer)
-}
-
-/// All work that a want ever waited for, of what its events say.
-pub(super) fn all_work(state: &State, said: &[(Seq, SetText)]) -> BTreeMap<JobIx, PartitionSet> {
-    let mut work: BTreeMap<JobIx, PartitionSet> = BTreeMap::new();
-    for (_, texts) in said {
-        for (job, set) in by_job(state, texts) {
-            match work.get_mut(&job) {
-                Some(all) => all.union_with(&set),
-                None => _ = work.insert(job, set),
-            }
-        }
-    }
-    work
 }
 
 /// Calls `each` for runs that made what a want waits for while it was open, newest first, with how many partitions of

@@ -1,27 +1,24 @@
 //! Wants: asked for, looked at, followed, changed and given up.
 
 use super::context::{Backend, Context};
+use super::how_far::{begun, progress_of};
 use super::partitions::shortened;
 use super::progress::Lines;
 use super::scope::{by_job, Scope};
 use super::words::{canceled, class, cursor, cut, instant, limit, order, page, refresh, said, word};
 use super::{history, waits, AppError};
 use crate::api::{
-    Canceled, CreateWant, CreateWants, InvokeJob, JobProgress, ListOrder, Page, PrioritizeWant, Progress,
-    ProgressAnswer, ProgressQuery, WantDetail, WantRow, WantsQuery, WhyWork,
+    Canceled, CreateWant, CreateWants, InvokeJob, ListOrder, Page, PrioritizeWant, ProgressAnswer,
+    ProgressQuery, WantDetail, WantRow, WantsQuery, WhyWork,
 };
-use crate::engine::{Created, Snapshot};
+use crate::engine::Created;
 use crate::store::{self, History, StoreError, WantFilter, WantState};
-use databuild_core::decide::blocker::under_way;
 use databuild_core::decide::{Input, InvokeRequest, WantRequest};
 use databuild_core::event::RequestKey;
-use databuild_core::graph::JobIx;
 use databuild_core::ids::{GraphId, RunId, Seq, WantId};
-use databuild_core::partition_set::PartitionSet;
-use databuild_core::state::{State, Want};
+use databuild_core::state::State;
 use databuild_core::word::Word as _;
 use jiff::Timestamp;
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Wants of one request, at most.
@@ -212,7 +209,9 @@ async fn act(context: &impl Context, id: WantId, input: Input) -> Result<WantDet
 /// # Errors
 /// No such want.
 pub async fn why(context: &impl Context, id: WantId) -> Result<WhyWork, AppError> {
-    context.quick(move |backend, reader| waits::want(&backend.engine.snapshot(), reader, id)).await
+    context
+        .quick(move |backend, reader| waits::want(&backend.engine.snapshot(), reader, &backend.audience, id))
+        .await
 }
 
 /// How far a want is, as soon as something has happened after an event, or after a wait.
@@ -346,7 +345,9 @@ fn detail(backend: &Backend, reader: &dyn History, id: WantId) -> Result<WantDet
         as_of: want.as_of.to_string(),
         plan: want.plan.map(|plan| plan.to_string()),
         params: want.params.clone(),
-        progress: live.map(|live| progress_of(&snapshot.state, &begun(&snapshot), live)),
+        progress: live
+            .map(|live| progress_of(backend, reader, &snapshot.state, &begun(&snapshot), live))
+            .transpose()?,
         graph: live.and(snapshot.state.followed()).map(|graph| graph.id.0.clone()),
         causes,
         left_out: if live.is_none() { left_out(&snapshot.state, &want) } else { 0 },
@@ -354,41 +355,4 @@ fn detail(backend: &Backend, reader: &dyn History, id: WantId) -> Result<WantDet
         archive,
         seq: seq.0,
     })
-}
-
-/// What runs that are under way make, by job.
-pub(super) type Begun = BTreeMap<JobIx, PartitionSet>;
-
-/// What is under way now.
-pub(super) fn begun(snapshot: &Snapshot) -> Begun {
-    let state = &snapshot.state;
-    let mut made = Begun::new();
-    for id in under_way(state, snapshot.slots) {
-        let run = state.runs().get(&id);
-        let Some((run, job)) = run.and_then(|run| Some((run, state.current_job(run)?))) else { continue };
-        made.entry(job).and_modify(|set| set.union_with(&run.set)).or_insert_with(|| run.set.clone());
-    }
-    made
-}
-
-/// How far a live want is.
-pub(super) fn progress_of(state: &State, begun: &Begun, want: &Want) -> Progress {
-    let graph = state.graph();
-    let mut jobs = Vec::new();
-    let (mut running, mut ready) = (0, 0);
-    for (job, set) in want.remaining.iter().filter(|(_, set)| !set.is_empty()) {
-        let live = begun.get(job).map_or(0, |made| set.intersect(made).len());
-        running += live;
-        ready += set.intersect(&state.work(*job).ready).len();
-        jobs.push(JobProgress { job: graph.job(*job).label.clone(), remaining: set.len(), running: live });
-    }
-    Progress {
-        total: want.total,
-        done: want.done,
-        unchanged: want.unchanged,
-        failed: want.failed,
-        running,
-        ready,
-        jobs,
-    }
 }

@@ -5,6 +5,7 @@ mod arguments;
 mod failure;
 mod inputs;
 mod needs;
+mod seen;
 
 use super::context::Context;
 use super::held::held;
@@ -15,7 +16,6 @@ use crate::engine::Planned;
 use crate::store::{History, MaterializationRow, RunRow, StoreError, TaintRow};
 use acceptance::acceptances;
 use arguments::arguments_changed;
-use databuild_core::decide::Sightings;
 use databuild_core::event::Refresh;
 use databuild_core::graph::{parse_file, DatasetIx, JobIx};
 use databuild_core::ids::Seq;
@@ -30,6 +30,7 @@ pub(crate) use inputs::symbols_at;
 use inputs::{inputs_used, Used};
 use jiff::Timestamp;
 use needs::{nearest_gap, needs, work_of};
+pub use seen::Seen;
 use std::collections::BTreeSet;
 
 words! {
@@ -67,7 +68,8 @@ pub async fn partition(context: &impl Context, query: WhyQuery) -> Result<Why, A
         let planned = backend.engine.plan(targets, Refresh::Stale, crate::os::now())?;
         let Planned { mut state, plan, sightings, .. } = planned;
         let (ix, key) = state.resolve_one(&query.partition)?;
-        Ok(why(&mut state, reader, (&plan, &sightings), ix, &key)?)
+        let seen = Seen { looks: &sightings, audience: &backend.audience };
+        Ok(why(&mut state, reader, (&plan, seen), ix, &key)?)
     });
     answer.await
 }
@@ -79,7 +81,7 @@ pub async fn partition(context: &impl Context, query: WhyQuery) -> Result<Why, A
 pub fn why(
     state: &mut State,
     reader: &dyn History,
-    planned: (&Plan, &Sightings),
+    planned: (&Plan, Seen<'_>),
     ix: DatasetIx,
     key: &PartitionKey,
 ) -> Result<Why, StoreError> {
@@ -314,7 +316,7 @@ fn first_cause(step: &WhyStep) -> String {
 fn upstream(
     state: &State,
     reader: &dyn History,
-    planned: (&Plan, &Sightings),
+    planned: (&Plan, Seen<'_>),
     job: JobIx,
     key: &PartitionKey,
 ) -> Result<Vec<WhyStep>, StoreError> {
@@ -378,7 +380,7 @@ fn upstream(
 fn step_of_gap(
     state: &State,
     reader: &dyn History,
-    planned: (&Plan, &Sightings),
+    planned: (&Plan, Seen<'_>),
     (dataset, key, count): (DatasetIx, PartitionKey, u64),
 ) -> Result<WhyStep, StoreError> {
     let Some(producer) = state.graph().dataset(dataset).producer else {
@@ -396,7 +398,7 @@ fn step_of_gap(
 fn step(
     state: &State,
     reader: &dyn History,
-    (_, seen): (&Plan, &Sightings),
+    (_, seen): (&Plan, Seen<'_>),
     (ix, key): (DatasetIx, &PartitionKey),
     count: u64,
 ) -> Result<WhyStep, StoreError> {

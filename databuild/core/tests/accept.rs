@@ -5,6 +5,7 @@ mod support;
 use databuild_core::decide::{AcceptRequest, Input, Refusal, Reply};
 use databuild_core::event::{Event, Refresh};
 use databuild_core::graph::OnCodeChange;
+use std::collections::BTreeMap;
 use support::graphs::{listed, reads, GraphSpec};
 use support::workspace::Workspace;
 
@@ -38,8 +39,8 @@ fn accept(workspace: &mut Workspace, targets: &[&str]) -> Result<Reply, Refusal>
     workspace.step(Input::Accept(request(targets))).reply
 }
 
-const ONE: Result<Reply, Refusal> = Ok(Reply::Judged { partitions: 1, followers: 0 });
-const TWO: Result<Reply, Refusal> = Ok(Reply::Judged { partitions: 2, followers: 0 });
+const ONE: Result<Reply, Refusal> = Ok(Reply::Judged { partitions: 1, followers: BTreeMap::new() });
+const TWO: Result<Reply, Refusal> = Ok(Reply::Judged { partitions: 2, followers: BTreeMap::new() });
 
 #[test]
 fn what_older_code_made_counts_as_made_by_todays() {

@@ -15,6 +15,7 @@ use databuild_core::ids::{GraphId, RunId, TrialId};
 use databuild_core::partition_set::PartitionSet;
 use databuild_core::retention::{begun_live, graphs_in_use};
 use databuild_core::state::{Made, State};
+use std::collections::BTreeMap;
 use support::graphs::{dynamic, listed, reads, GraphSpec};
 use support::workspace::{end_of, output, output_texts, request, Workspace};
 
@@ -412,7 +413,10 @@ fn a_trial_is_evidence_for_what_it_compared_and_found_equal() {
         format!("{says}it did not compare what made a/city=oslo+rome with the job of today; compare again");
     assert_eq!(refused(&mut workspace, &["a"], "t1"), message);
     workspace.register(&newer());
-    assert_eq!(accept(&mut workspace, &["a"], "t1"), Ok(Reply::Judged { partitions: 2, followers: 0 }));
+    assert_eq!(
+        accept(&mut workspace, &["a"], "t1"),
+        Ok(Reply::Judged { partitions: 2, followers: BTreeMap::new() })
+    );
 }
 
 #[test]

@@ -32,6 +32,7 @@ pub(super) struct Server {
     requests: u32,
     runtime: Option<Runtime>,
     folder: Option<TempDir>,
+    has_runner: bool,
 }
 
 /// An engine with what handlers share. Without a runner nothing begins; with one everything fails, as no code is there.
@@ -127,12 +128,22 @@ pub(super) async fn app_with(graph: &str) -> (App, (Engine, TempDir)) {
 
 impl Server {
     pub(super) fn start() -> Server {
-        Server::over(tempfile::tempdir().unwrap(), false).registered(GRAPH)
+        Server::waiting(GRAPH)
     }
 
     /// One that has work begun, all of which fails.
     pub(super) fn running(graph: &str) -> Server {
         Server::over(tempfile::tempdir().unwrap(), true).registered(graph)
+    }
+
+    /// One that has no work begun.
+    pub(super) fn waiting(graph: &str) -> Server {
+        Server::over(tempfile::tempdir().unwrap(), false).registered(graph)
+    }
+
+    /// Whether work is begun.
+    pub(super) fn has_runner(&self) -> bool {
+        self.has_runner
     }
 
     fn registered(self, graph: &str) -> Server {
@@ -165,7 +176,7 @@ impl Server {
         Arc::make_mut(&mut app.shared).guard = Arc::new(guard);
         runtime.spawn(async move { axum::serve(listener, router(app)).await });
         let (engine, runtime, folder) = (Some(engine), Some(runtime), Some(folder));
-        Server { engine, address, token, requests: 0, runtime, folder }
+        Server { engine, address, token, requests: 0, runtime, folder, has_runner }
     }
 
     pub(super) fn request(&self, method: &str, target: &str, body: &str) -> Vec<u8> {

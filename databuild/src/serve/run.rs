@@ -138,10 +138,11 @@ fn start_and_serve(
     ready: Option<ReadyPipe>,
 ) -> Result<(), (ServeError, Option<ReadyPipe>)> {
     let system = |error: std::io::Error| ServeError::System(error.to_string());
-    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(THREADS).enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => return Err((system(error), ready)),
-    };
+    let runtime =
+        match tokio::runtime::Builder::new_multi_thread().worker_threads(THREADS).enable_all().build() {
+            Ok(runtime) => runtime,
+            Err(error) => return Err((system(error), ready)),
+        };
     let mut server = match runtime.block_on(Server::start(state, options)) {
         Ok(server) => server,
         Err(error) => return Err((error, ready)),

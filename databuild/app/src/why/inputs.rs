@@ -3,6 +3,7 @@
 //! Recorded is a digest of all inputs. Which ones they were is worked out anew: from the lease's graph and instant,
 //! and from the keys that there were then.
 
+use super::seen::Seen;
 use crate::api::InputUsed;
 use crate::held::{held, held_at};
 use crate::store::{History, MaterializationRow, StoreError};
@@ -29,6 +30,8 @@ pub(super) struct Used {
     now: u64,
     /// The job declares them otherwise than then.
     declared_otherwise: bool,
+    /// There are others, which whoever asks may not see.
+    hidden: bool,
 }
 
 impl Used {
@@ -68,6 +71,7 @@ impl Used {
         ];
         let parts: Vec<String> = parts.into_iter().flatten().collect();
         match (parts.as_slice(), self.then) {
+            ([], _) if self.hidden => Verdict::InputsChanged.phrase().to_owned(),
             ([], _) if self.declared_otherwise => "its job declares other inputs now".to_owned(),
             ([], Some(then)) => {
                 format!("its job reads other inputs now: {} instead of {then}", self.now)
@@ -86,7 +90,7 @@ impl Used {
 pub(super) fn inputs_used(
     state: &State,
     reader: &dyn History,
-    seen: &Sightings,
+    seen: Seen<'_>,
     (job, ix, key): (JobIx, DatasetIx, &PartitionKey),
     made: &MaterializationRow,
     verdict: Verdict,
@@ -97,9 +101,16 @@ pub(super) fn inputs_used(
         Some(at) => inputs_then(state, reader, (job, ix, key), made, at).ok().flatten(),
         None => None,
     };
-    let versions = Versions { state, reader, seen, read_at };
-    let now = inputs_of(state.graph(), state.extents(), job, key);
+    let versions = Versions { state, reader, seen: seen.looks, read_at };
+    let (mut then, mut now) = (then, inputs_of(state.graph(), state.extents(), job, key));
+    let is_seen = |dataset: &DatasetIx| seen.audience.sees_dataset(state.graph(), *dataset);
+    let hidden = !now.iter().all(|(dataset, _)| is_seen(dataset));
+    now.retain(|(dataset, _)| is_seen(dataset));
+    if let Some(then) = &mut then {
+        then.sets.retain(|dataset, _| is_seen(dataset));
+    }
     let mut used = Used {
+        hidden,
         then: then.as_ref().map(|then| then.sets.values().map(PartitionSet::len).sum()),
         now: now.iter().map(|(_, set)| set.len()).sum(),
         declared_otherwise: then.as_ref().is_some_and(|then| then.declared_otherwise),
@@ -133,7 +144,7 @@ pub(super) fn inputs_used(
             });
         }
     }
-    for text in state.discovered(ix, key) {
+    for text in state.discovered(ix, key).iter().filter(|text| seen.audience.sees_text(state, text)) {
         let (partition, then, now) = match state.graph().locate(text, state.symbols()) {
             Some((dataset, key)) => {
                 let partition = state.partition_text(dataset, &key);

@@ -2,10 +2,11 @@
 
 use super::*;
 use crate::api::InputUsed;
+use crate::audience::Audience;
 use crate::store::{Archiver, Batch, Blob, Checkpoint, Cut, EventLog, Reader, SqliteLog};
 use databuild_core::decide::{
     AcceptRequest, AdoptRequest, AttemptEnd, AttemptReport, AttemptSpec, Core, Effect, FoundFile, Input,
-    InvokeRequest, KeyRequest, Registration, Sighting, Step, Success, WantRequest,
+    InvokeRequest, KeyRequest, Registration, Sighting, Sightings, Step, Success, WantRequest,
 };
 use databuild_core::event;
 use databuild_core::event::{AttemptOutcome, GraphRegistered, OutputRecord, PriorityClass, Refresh};
@@ -220,7 +221,14 @@ impl Workspace {
         let (ix, key) = state.resolve_one(partition).unwrap();
         let targets = [(ix, PartitionSet::single(state.graph().dataset(ix).shape, &key))];
         let plan = planner::plan(&mut state, &targets, Refresh::Stale);
-        why(&mut state, &self.reader(), (&plan, &Sightings::default()), ix, &key).unwrap()
+        why(
+            &mut state,
+            &self.reader(),
+            (&plan, Seen { looks: &Sightings::default(), audience: &Audience::default() }),
+            ix,
+            &key,
+        )
+        .unwrap()
     }
 
     /// State and summary of a partition.

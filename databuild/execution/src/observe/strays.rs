@@ -42,7 +42,8 @@ pub fn kill_strays(folder: &Path, since: Option<u64>) {
 /// Ends what observers of a server that was killed have left, each of which had a folder of its own below `folder`.
 pub fn end_left_over(folder: &Path) {
     // Who has none has left nobody; to look at every process there is takes longer than the rest of a start.
-    let left: Vec<_> = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+    let left: Vec<_> =
+        fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
     if left.is_empty() {
         return;
     }

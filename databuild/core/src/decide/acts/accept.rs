@@ -167,5 +167,5 @@ pub(crate) fn accept(out: &mut Out, request: AcceptRequest) -> Result<Reply, Ref
         };
         out.event(Event::CodeAccepted(event));
     }
-    Ok(Reply::Judged { partitions, followers: 0 })
+    Ok(Reply::Judged { partitions, followers: BTreeMap::new() })
 }

@@ -12,6 +12,7 @@ use crate::event::{Event, SetText, Tainted, Untainted};
 use crate::graph::DatasetIx;
 use crate::partition_set::PartitionSet;
 use crate::state::State;
+use std::collections::BTreeMap;
 
 /// Marks what is there of the named partitions; wants that are open rest on what follows from it.
 pub(crate) fn taint(out: &mut Out, request: Judgement, sightings: &Sightings) -> Result<Reply, Refusal> {
@@ -36,19 +37,11 @@ pub(crate) fn taint(out: &mut Out, request: Judgement, sightings: &Sightings) ->
     let partitions = texts(out.state, &there);
     out.event(Event::Tainted(Tainted { partitions, reason: request.reason }));
     let seq = out.state.seq();
-    let follow = |state: &State| {
-        let followers = |(ix, _)| {
-            state
-                .dataset(ix)
-                .follows
-                .iter()
-                .filter(|(by, _)| *by == seq)
-                .map(|(_, set)| set.len())
-                .sum::<u64>()
-        };
-        registered.graph.datasets().map(followers).sum()
+    let follow = |ix| {
+        let follows = out.state.dataset(ix).follows.iter();
+        follows.filter(|(by, _)| *by == seq).map(|(_, set)| set.len()).sum()
     };
-    let followers = follow(out.state);
+    let followers = by_dataset(out.state, follow);
     replan::replan(out, &registered.graph, rests, &[]);
     Ok(Reply::Judged { partitions: marked, followers })
 }
@@ -62,15 +55,21 @@ pub(crate) fn untaint(out: &mut Out, request: Judgement) -> Result<Reply, Refusa
     if cleared == 0 {
         return Err(Refusal::NothingToUntaint);
     }
-    let before = unsound(out.state);
+    let unsound = |state: &State, ix| state.dataset(ix).unsound().len();
+    let datasets = out.state.graph().datasets();
+    let before: BTreeMap<DatasetIx, u64> = datasets.map(|(ix, _)| (ix, unsound(out.state, ix))).collect();
     let partitions = texts(out.state, &marked);
     out.event(Event::Untainted(Untainted { partitions, reason: request.reason }));
-    let followers = before - unsound(out.state) - cleared;
+    let named = |ix| marked.iter().filter(|(named, _)| *named == ix).map(|(_, set)| set.len()).sum::<u64>();
+    let follow = |ix| before.get(&ix).map_or(0, |before| before - unsound(out.state, ix) - named(ix));
+    let followers = by_dataset(out.state, follow);
     Ok(Reply::Judged { partitions: cleared, followers })
 }
 
-fn unsound(state: &State) -> u64 {
-    state.graph().datasets().map(|(ix, _)| state.dataset(ix).unsound().len()).sum()
+/// How many partitions of each dataset are reached, where there are any.
+fn by_dataset(state: &State, count: impl Fn(DatasetIx) -> u64) -> BTreeMap<String, u64> {
+    let all = state.graph().datasets().map(|(ix, dataset)| (dataset.name.clone(), count(ix)));
+    all.filter(|(_, count)| *count > 0).collect()
 }
 
 fn resolve(out: &mut Out, request: &Judgement) -> Result<Vec<(DatasetIx, PartitionSet)>, Refusal> {

@@ -56,8 +56,8 @@ pub enum Reply {
     Judged {
         /// Of how many partitions.
         partitions: u64,
-        /// How many more, made from them, it reaches.
-        followers: u64,
+        /// How many more, made from them, it reaches, by dataset.
+        followers: BTreeMap<String, u64>,
     },
     /// Keys were added or retired.
     Keys(KeyCounts),

@@ -12,7 +12,7 @@
 
 use crate::decide::queries::backoff::waits_until;
 use crate::decide::queries::needed::inputs_pending;
-use crate::graph::{Graph, Job, Rate, Resource};
+use crate::graph::{Graph, Job, JobIx, Rate, Resource};
 use crate::ids::RunId;
 use crate::state::{Phase, Run, State};
 use jiff::{SignedDuration, Timestamp};
@@ -294,8 +294,8 @@ pub struct PoolUse {
     pub declared: u32,
     /// Live runs that hold some, with how many.
     pub holders: Vec<(RunId, u64)>,
-    /// Partitions that are ready, and of which a run takes some.
-    pub waiting: u64,
+    /// Partitions that are ready, and of which a run takes some: by job.
+    pub waiting: Vec<(JobIx, u64)>,
     /// Labels of jobs that need more than it has now.
     pub too_small_for: Vec<String>,
 }
@@ -318,8 +318,8 @@ pub fn pools(state: &State, capacity: Capacity) -> Vec<PoolUse> {
             waiting: graph
                 .jobs()
                 .filter(|(_, job)| job.takes.iter().any(|(other, _)| *other == resource))
-                .map(|(ix, _)| state.work(ix).ready.len())
-                .sum(),
+                .map(|(ix, _)| (ix, state.work(ix).ready.len()))
+                .collect(),
             too_small_for: graph
                 .jobs()
                 .filter(|(_, job)| needs(job))
