@@ -114,7 +114,8 @@ fn run_of(run: u64, line: &Line, graph: &GraphId, as_of: Timestamp) -> Vec<Event
         }));
     }
     let outcome = if line.failed { WantOutcome::Failed } else { WantOutcome::Satisfied };
-    events.extend(wanted.map(|want| Event::WantEnded(WantEnded { want, outcome, causes: Vec::new() })));
+    let ended = |want| WantEnded { want, outcome, causes: Vec::new(), counts: None };
+    events.extend(wanted.map(|want| Event::WantEnded(ended(want))));
     events
 }
 

@@ -1,14 +1,15 @@
-//! How far a live want is: its part that whoever asks may see.
+//! How far a want is: its part that whoever asks may see.
 
 use super::context::Backend;
 use super::scope::all_work;
 use super::AppError;
 use crate::api::{JobProgress, Progress};
 use crate::engine::Snapshot;
-use crate::store::History;
+use crate::store::{History, StoreError};
 use databuild_core::decide::blocker::under_way;
+use databuild_core::event::Event;
 use databuild_core::graph::JobIx;
-use databuild_core::ids::Seq;
+use databuild_core::ids::{Seq, WantId};
 use databuild_core::partition_set::{PartitionKey, PartitionSet};
 use databuild_core::state::{State, Want};
 use std::collections::BTreeMap;
@@ -37,17 +38,13 @@ pub(super) fn progress_of(
     want: &Want,
 ) -> Result<Progress, AppError> {
     let graph = state.graph();
-    let mut found = Progress {
-        total: want.total,
-        done: want.done,
-        unchanged: want.unchanged,
-        failed: want.failed,
-        ..Progress::default()
-    };
     let own = backend.audience.part_of(state, want);
-    if !backend.audience.sees_all() {
-        found = over_of(backend, reader, state, &own)?;
-    }
+    let mut found = match backend.audience.sees_all() {
+        true => Progress::of(&want.counts),
+        false => over_of(backend, reader, state, &own)?,
+    };
+    found.left = own.left();
+    found.total += found.left;
     for (job, set) in own.remaining.iter().filter(|(_, set)| !set.is_empty()) {
         let running = begun.get(job).map_or(0, |made| set.intersect(made).len());
         found.running += running;
@@ -56,6 +53,25 @@ pub(super) fn progress_of(
         found.jobs.push(JobProgress { job, remaining: set.len(), running });
     }
     Ok(found)
+}
+
+/// How a want ended, if the log says so; none for who may see some datasets alone, since the log counts all of it together.
+pub(super) fn progress_at_end(
+    backend: &Backend,
+    reader: &dyn History,
+    id: WantId,
+) -> Result<Option<Progress>, AppError> {
+    let ended = if backend.audience.sees_all() { backend.watched.work(reader, id)?.ended } else { None };
+    let Some(ended) = ended else { return Ok(None) };
+    match reader.event(ended) {
+        Ok(found) => Ok(found.value.and_then(|record| match record.event {
+            Event::WantEnded(event) => event.counts.map(|counts| Progress::of(&counts)),
+            _ => None,
+        })),
+        // The archive that has the event is elsewhere.
+        Err(StoreError::ArchiveMissing { .. }) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// What is over of the part of a want that somebody sees, who may see some datasets alone: the want counts all of it together, so it is
@@ -83,7 +99,7 @@ fn over_of(
         let facts = state.dataset(home);
         let well = over.subtract(&at.missing).subtract(&at.stale).subtract(&facts.failed);
         let is_older = |key: &PartitionKey| facts.entries.get(key).is_some_and(|entry| entry.seq <= created);
-        found.total += all.len();
+        found.total += over.len();
         found.done += well.len();
         found.unchanged += well.iter().filter(is_older).count() as u64;
         found.failed += over.len() - well.len();

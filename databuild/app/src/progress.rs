@@ -8,6 +8,7 @@ use super::scope::{by_job, Scope};
 use crate::api::ProgressLine;
 use crate::engine::Snapshot;
 use crate::store::{History, RunWithAttempts, StoreError};
+use databuild_core::amounts::{count, plural};
 use databuild_core::data_check::warning;
 use databuild_core::event::{
     AttemptEnded, AttemptOutcome, Cause, CheckOutcome, Checked, Event, KeysAdded, Materialized, Record,
@@ -113,7 +114,7 @@ impl<'r> Lines<'r> {
         let part = self.located(std::slice::from_ref(&facts.partition));
         let part = self.own(seq, AttemptId { run, number: 1 }, part)?;
         let keys = first_of(event.back.iter().cloned(), MOST_KEYS);
-        let are = if event.back.len() == 1 { "is a key" } else { "are keys" };
+        let are = plural(event.back.len() as u64, "is a key", "are keys");
         let message =
             format!("{keys} {are} of {} again: retired before, and reported by this run", event.space);
         Ok(part.map(|part| self.line(seq, "keys_back", Some(run), &part, &message)))
@@ -158,7 +159,7 @@ impl<'r> Lines<'r> {
         let lines = parts.map(|(what, set)| {
             let message = match set.len() {
                 1 => String::new(),
-                made => format!("{made} partitions"),
+                made => count(made, "partition"),
             };
             let line = self.line(seq, what, Some(event.attempt.run), &Part { job, set }, &message);
             ProgressLine { wall_ms, ..line }
@@ -457,6 +458,53 @@ mod tests {
             all.map(|(what, _, count)| (what, "text/name=a+b+c".to_owned(), count))
         );
         assert_eq!(told(&workspace, 2), [line("started", "text/name=c", 1), line("built", "text/name=c", 1)]);
+    }
+
+    /// Whatever happens in whatever order, the lines of a want and its counts say the same.
+    #[test]
+    fn lines_and_counts_add_up_to_all_partitions_of_a_want() {
+        for seed in 0..60u64 {
+            let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+            let mut pick = |most: usize| {
+                state ^= state << 13;
+                state ^= state >> 7;
+                state ^= state << 17;
+                (state % most as u64) as usize
+            };
+            let mut workspace = workspace(seed % 2 == 0);
+            wants_at_once(&mut workspace, &["book", ["text/name=a+b", "text"][pick(2)]]);
+            while !workspace.ordered.is_empty() {
+                let at = pick(workspace.ordered.len());
+                let partition = workspace.ordered[at].partition.clone();
+                if pick(3) == 0 {
+                    workspace.fail(&partition, "broken");
+                } else if partition == "book" {
+                    workspace.finish("book", "v");
+                } else {
+                    let names = partition.split_once('=').map_or("a+b+c", |(_, names)| names);
+                    let outputs = outputs(&names.split('+').collect::<Vec<_>>());
+                    workspace.end(&partition, Ok(Success { outputs, ..Success::default() }));
+                }
+            }
+            for want in [1, 2] {
+                let told = told(&workspace, want);
+                let sum = |words: &[&str]| -> u64 {
+                    told.iter().filter(|line| words.contains(&&*line.0)).map(|line| line.2).sum()
+                };
+                let events = workspace.reader().events(None, 1000).unwrap().value.records;
+                let ended = events.iter().find_map(|(_, record)| match &record.event {
+                    Event::WantEnded(ended) if ended.want == WantId(want) => ended.counts,
+                    _ => None,
+                });
+                let ended = ended.expect("all is over");
+                assert_eq!(ended.all(), if want == 1 { 4 } else { ended.all() }, "seed {seed}");
+                assert_eq!(
+                    (sum(&["built", "empty"]), sum(&["unchanged"]), sum(&["failed"]), sum(&["given_up"])),
+                    (ended.built, ended.unchanged, ended.failed, ended.skipped),
+                    "seed {seed}: {told:?}"
+                );
+            }
+        }
     }
 
     #[test]

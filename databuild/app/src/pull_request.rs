@@ -5,7 +5,7 @@
 
 use super::estimate::takes;
 use crate::api::{Blame, DiffView, JobDiff, StaleView};
-use databuild_core::amounts::{are, count};
+use databuild_core::amounts::{are, count, plural};
 
 /// Rows of a table; the rest is counted. Hosts refuse comments of more than some ten thousand characters.
 const ROWS: usize = 40;
@@ -38,7 +38,7 @@ pub fn lines(view: &DiffView) -> Vec<String> {
 fn headline(view: &DiffView) -> String {
     let jobs = match view.jobs.len() as u64 {
         0 => "no job differs".to_owned(),
-        number => format!("{} {}", count(number, "job"), if number == 1 { "differs" } else { "differ" }),
+        number => format!("{} {}", count(number, "job"), plural(number, "differs", "differ")),
     };
     let stale = match &view.stale {
         None => String::new(),
@@ -47,11 +47,7 @@ fn headline(view: &DiffView) -> String {
     };
     let lost = match view.stale.as_ref().map_or(0, |stale| stale.lost) {
         0 => String::new(),
-        lost => format!(
-            ", {} {} history",
-            count(lost, "partition"),
-            if lost == 1 { "loses its" } else { "lose their" }
-        ),
+        lost => format!(", {} {} history", count(lost, "partition"), plural(lost, "loses its", "lose their")),
     };
     format!("{jobs}{stale}{lost}")
 }
@@ -65,11 +61,7 @@ fn already(count: u64) -> String {
 }
 
 fn goes(count: u64) -> &'static str {
-    if count == 1 {
-        "goes"
-    } else {
-        "go"
-    }
+    plural(count, "goes", "go")
 }
 
 /// What goes stale, how long it takes to build it anew, and what is lost.

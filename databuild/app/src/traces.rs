@@ -199,7 +199,8 @@ mod tests {
             })
         };
         let made = Materialized { attempt: attempt(2), outputs: Vec::new(), goes_on: false };
-        let over = WantEnded { want: WantId(3), outcome: WantOutcome::Satisfied, causes: Vec::new() };
+        let over =
+            WantEnded { want: WantId(3), outcome: WantOutcome::Satisfied, causes: Vec::new(), counts: None };
         let created = WantCreated { plan: None, parent: None, request: None, ..example!(WantCreated) };
         let because = Some(Cause::Want(WantId(3)));
         let events = [

@@ -4,12 +4,13 @@
 //! history is long shows its end.
 
 use super::context::{Backend, Context};
-use super::how_far::{progress_of, Begun};
+use super::how_far::{progress_at_end, progress_of, Begun};
 use super::now::add_failure;
 use super::scope::{all_work, by_job};
 use super::{history, AppError};
 use crate::api::{ProgressPoint, WantHistory};
 use crate::store::{History, RunFilter, RunRow, RunState, WantRow, MAX_ROWS};
+use databuild_core::event::SetText;
 use databuild_core::graph::JobIx;
 use databuild_core::ids::{RunId, WantId};
 use databuild_core::partition_set::PartitionSet;
@@ -41,6 +42,7 @@ fn of(backend: &Backend, reader: &dyn History, id: WantId) -> Result<WantHistory
     let work = all_work(state, &said);
     let mut answer = WantHistory { id: id.to_string(), seq: found.seq.0, ..WantHistory::default() };
     let mut ends: Vec<(Timestamp, u64, u64)> = Vec::new();
+    let mut in_part = Vec::new();
     answer.truncated = each_run(state, reader, &want, &work, |run, own| {
         let Some(ended) = run.ended_at else { return };
         if !backend.audience.sees_making(state, &run.partition) {
@@ -50,16 +52,40 @@ fn of(backend: &Backend, reader: &dyn History, id: WantId) -> Result<WantHistory
             RunState::Completed => ends.push((ended, own, 0)),
             RunState::Failed => {
                 ends.push((ended, 0, own));
+                // Of a batch, some may be there all the same.
+                if run.partitions > 1 {
+                    in_part.push((ends.len() - 1, run.id));
+                }
                 add_failure(&mut answer.failures, run);
             }
             _ => {}
         }
     })?;
+    for (at, run) in in_part {
+        let made = reader.materializations_of_run(run)?.value;
+        let texts: SetText = made.into_iter().map(|row| row.partition).collect();
+        let made = own_of(&work, &by_job(state, &texts));
+        let (_, done, lost) = &mut ends[at];
+        *done = made.min(*lost);
+        *lost -= *done;
+    }
     answer.failures.truncate(MOST_GROUPS);
-    let live = state.wants().get(&id).map(|live| progress_of(backend, reader, state, &Begun::new(), live));
-    let live = live.transpose()?.map(|progress| (progress.done, progress.failed));
-    answer.points = points(ends, want.created_at, live);
+    let live = state.wants().get(&id);
+    let live = live.map(|live| progress_of(backend, reader, state, &Begun::new(), live)).transpose()?;
+    let now = match live {
+        Some(progress) => Some(progress),
+        None => progress_at_end(backend, reader, id)?,
+    };
+    answer.points = points(ends, want.created_at, now.map(|progress| (progress.done, progress.failed)));
     Ok(answer)
+}
+
+/// How many partitions of `made` are in `work`.
+fn own_of(work: &BTreeMap<JobIx, PartitionSet>, made: &BTreeMap<JobIx, PartitionSet>) -> u64 {
+    let part = |(job, set): (&JobIx, &PartitionSet)| {
+        work.get(job).filter(|own| own.shape() == set.shape()).map_or(0, |own| own.intersect(set).len())
+    };
+    made.iter().map(part).sum()
 }
 
 /// Calls `each` for runs that made what a want waits for while it was open, newest first, with how many partitions of
@@ -71,13 +97,7 @@ pub(super) fn each_run(
     work: &BTreeMap<JobIx, PartitionSet>,
     mut each: impl FnMut(RunRow, u64),
 ) -> Result<bool, AppError> {
-    let own = |text: &str| -> u64 {
-        let made = by_job(state, std::slice::from_ref(&text.to_owned()));
-        let part = |(job, set): (JobIx, PartitionSet)| {
-            work.get(&job).filter(|own| own.shape() == set.shape()).map_or(0, |own| own.intersect(&set).len())
-        };
-        made.into_iter().map(part).sum()
-    };
+    let own = |text: &str| own_of(work, &by_job(state, std::slice::from_ref(&text.to_owned())));
     let mut filter =
         RunFilter { before: first_after(state, reader, want)?, limit: MAX_ROWS, ..RunFilter::default() };
     let mut looked = 0;
@@ -123,12 +143,12 @@ pub(super) fn first_run_after(state: &State, reader: &dyn History, at: Timestamp
     Ok(RunId(low))
 }
 
-/// From ends of runs, with how many partitions each made and failed to make, to how far the want was. `live` is how far it
-/// is now; what no run tells of was done at the beginning.
+/// From ends of runs, with how many partitions each made and failed to make, to how far the want was. `now` is how many of
+/// it are done and failed; what no run tells of was so from the beginning.
 fn points(
     mut ends: Vec<(Timestamp, u64, u64)>,
     begin: Timestamp,
-    live: Option<(u64, u64)>,
+    now: Option<(u64, u64)>,
 ) -> Vec<ProgressPoint> {
     if ends.is_empty() {
         return Vec::new();
@@ -136,8 +156,10 @@ fn points(
     ends.sort_unstable_by_key(|(at, ..)| *at);
     let sum = |of: &dyn Fn(&(Timestamp, u64, u64)) -> u64| ends.iter().map(of).sum::<u64>();
     let (by_runs, failed_by_runs) = (sum(&|end| end.1), sum(&|end| end.2));
-    let (done, failed) = live.unwrap_or((by_runs, failed_by_runs));
-    let (mut done, mut failed) = (done.saturating_sub(by_runs), failed.saturating_sub(failed_by_runs));
+    // What was made again for another want counts once.
+    let (all_done, all_failed) = now.unwrap_or((by_runs, failed_by_runs));
+    let (mut done, mut failed) =
+        (all_done.saturating_sub(by_runs), all_failed.saturating_sub(failed_by_runs));
     let mut points = Vec::new();
     if done + failed > 0 {
         points.push(ProgressPoint { at: begin.to_string(), done, failed });
@@ -147,7 +169,11 @@ fn points(
         done += some.iter().map(|(_, made, _)| made).sum::<u64>();
         failed += some.iter().map(|(.., lost)| lost).sum::<u64>();
         if let Some((at, ..)) = some.last() {
-            points.push(ProgressPoint { at: at.to_string(), done, failed });
+            points.push(ProgressPoint {
+                at: at.to_string(),
+                done: done.min(all_done),
+                failed: failed.min(all_failed),
+            });
         }
     }
     points
@@ -167,6 +193,9 @@ mod tests {
         assert_eq!(told(points(ends.clone(), at(0), None)), [(5, 0), (6, 0), (6, 2)]);
         // Four were found to be current.
         assert_eq!(told(points(ends, at(0), Some((10, 2)))), [(4, 0), (9, 0), (10, 0), (10, 2)]);
+        // Three were made twice.
+        let ends = vec![(at(10), 5, 0), (at(20), 3, 0), (at(30), 0, 1)];
+        assert_eq!(told(points(ends, at(0), Some((5, 0)))), [(5, 0), (5, 0), (5, 0)]);
         assert_eq!(told(points(Vec::new(), at(0), Some((1, 0)))), []);
         let many = points((0..1_000).map(|second| (at(second), 1, 0)).collect(), at(0), None);
         assert!(many.len() <= MOST_POINTS);

@@ -1,7 +1,7 @@
 //! Wants: asked for, looked at, followed, changed and given up.
 
 use super::context::{Backend, Context};
-use super::how_far::{begun, progress_of};
+use super::how_far::{begun, progress_at_end, progress_of};
 use super::partitions::shortened;
 use super::progress::Lines;
 use super::scope::{by_job, Scope};
@@ -345,9 +345,10 @@ fn detail(backend: &Backend, reader: &dyn History, id: WantId) -> Result<WantDet
         as_of: want.as_of.to_string(),
         plan: want.plan.map(|plan| plan.to_string()),
         params: want.params.clone(),
-        progress: live
-            .map(|live| progress_of(backend, reader, &snapshot.state, &begun(&snapshot), live))
-            .transpose()?,
+        progress: match live {
+            Some(live) => Some(progress_of(backend, reader, &snapshot.state, &begun(&snapshot), live)?),
+            None => progress_at_end(backend, reader, id)?,
+        },
         graph: live.and(snapshot.state.followed()).map(|graph| graph.id.0.clone()),
         causes,
         left_out: if live.is_none() { left_out(&snapshot.state, &want) } else { 0 },

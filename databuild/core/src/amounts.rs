@@ -68,20 +68,26 @@ pub fn bytes(bytes: u64) -> String {
     format!("{} {}", text.strip_suffix(".0").unwrap_or(&text), UNITS[unit])
 }
 
-/// `1 partition`, `2 partitions`.
+/// `1 partition`, `2 partitions`, `1,095 partitions`.
 #[must_use]
-pub fn count(number: u64, what: &str) -> String {
-    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+pub fn count(count: u64, what: &str) -> String {
+    format!("{} {what}{}", number(count), plural(count, "", "s"))
+}
+
+/// The word that goes with a count: `one` with 1, `more` with any other.
+#[must_use]
+pub fn plural<'w>(count: u64, one: &'w str, more: &'w str) -> &'w str {
+    if count == 1 {
+        one
+    } else {
+        more
+    }
 }
 
 /// The verb that goes with a count.
 #[must_use]
 pub fn are(count: u64) -> &'static str {
-    if count == 1 {
-        "is"
-    } else {
-        "are"
-    }
+    plural(count, "is", "are")
 }
 
 #[cfg(test)]
@@ -96,6 +102,8 @@ mod tests {
         assert_eq!(clock(7), "7s");
         assert_eq!([7, 999, 1095, 1_234_567].map(number), ["7", "999", "1,095", "1,234,567"]);
         assert_eq!((bytes(0), bytes(1536 << 20)), ("0 B".to_owned(), "1.5 GiB".to_owned()));
-        assert_eq!((count(1, "run"), count(2, "run")), ("1 run".to_owned(), "2 runs".to_owned()));
+        assert_eq!([0, 1, 2, 1_095].map(|n| count(n, "run")), ["0 runs", "1 run", "2 runs", "1,095 runs"]);
+        assert_eq!([0, 1, 2].map(|n| plural(n, "differs", "differ")), ["differ", "differs", "differ"]);
+        assert_eq!([0, 1, 2].map(are), ["are", "is", "are"]);
     }
 }

@@ -47,7 +47,7 @@ impl Keys for Workspace {
     fn observe_later(&mut self, name: &str) {
         self.add(&[name]).unwrap();
         // It was not looked at yet, so nobody says that it is not there.
-        assert_eq!(self.core.state.wants().values().map(|want| want.failed).sum::<u64>(), 0);
+        assert_eq!(self.core.state.wants().values().map(|want| want.counts.not_done()).sum::<u64>(), 0);
         let (dataset, key) = self.core.state.resolve_one(&format!("raw/customer={name}")).unwrap();
         let seen = vec![Sighting::Content { dataset, key, version: "r1".to_owned(), mark: 0 }];
         let graph = Some(self.core.state.registered().id.clone());

@@ -4,7 +4,9 @@ mod support;
 
 use databuild_core::decide::blocker::of_want;
 use databuild_core::decide::{Blocker, Effect, Input, PlanRequest, Refusal, Reply, Sightings, WantRequest};
-use databuild_core::event::{AttemptOutcome, PriorityClass, Refresh, RequestKey, WantOutcome};
+use databuild_core::event::{
+    AttemptOutcome, Event, PriorityClass, Refresh, RequestKey, WantCounts, WantOutcome,
+};
 use databuild_core::ids::{AttemptId, WantId};
 use databuild_core::state::Made;
 use support::graphs::{days, listed, reads, GraphSpec};
@@ -86,7 +88,7 @@ fn what_another_want_holds_too_is_begun() {
     assert_eq!(workspace.finish_all("v1").len(), 3);
     assert_eq!(workspace.outcome(other), Some(WantOutcome::Satisfied));
     assert_eq!(workspace.outcome(paused), None);
-    assert_eq!(workspace.core.state.wants()[&paused].done, 3);
+    assert_eq!(workspace.core.state.wants()[&paused].counts.done(), 3);
 }
 
 #[test]
@@ -176,7 +178,7 @@ fn a_want_for_a_hundred_thousand_partitions_stays_one_object() {
     let mut workspace =
         Workspace::new(&GraphSpec::new().job("make", &["a"], &dims, vec![]).batch("date", 30), 2);
     let want = backfill(&mut workspace, "a");
-    assert_eq!(workspace.core.state.wants()[&want].total, 100_000);
+    assert_eq!(workspace.core.state.wants()[&want].left(), 100_000);
     for input in [
         Input::PauseWant(want),
         Input::PrioritizeWant(want, PriorityClass::Interactive),
@@ -290,4 +292,30 @@ fn of_wants_that_are_open_together_the_one_that_looks_furthest_decides() {
     assert_eq!(workspace.outcome(past), Some(WantOutcome::Satisfied));
     assert_eq!(workspace.outcome(now), Some(WantOutcome::Satisfied));
     assert!(workspace.try_plan(planning(&["latest"], Refresh::Stale)).0.rows.is_empty());
+}
+
+#[test]
+fn each_partition_of_a_want_is_counted_once_by_how_it_ended() {
+    let mut workspace = Workspace::new(&graph(), 2);
+    let want = workspace.want(&["b/city=oslo"], Refresh::Stale);
+    workspace.fail("a/city=oslo/date=2010-01-01");
+    workspace.finish("a/city=oslo/date=2010-01-02", "v1");
+    let counted = |workspace: &Workspace| {
+        let want = &workspace.core.state.wants()[&want];
+        (want.counts, want.left())
+    };
+    let counts = WantCounts { built: 1, failed: 1, skipped: 1, ..WantCounts::default() };
+    assert_eq!(counted(&workspace), (counts, 17));
+    let canceled = workspace.run("a/city=oslo/date=2010-01-03");
+    workspace.step(Input::CancelRun(canceled)).reply.unwrap();
+    let counts = WantCounts { canceled: 1, skipped: 2, ..counts };
+    assert_eq!(counted(&workspace), (counts, 15), "what is made from it is given up with it");
+    workspace.step(Input::CancelWant(want)).reply.unwrap();
+    let ended = workspace.log.iter().rev().find_map(|record| match &record.event {
+        Event::WantEnded(ended) => Some(ended.clone()),
+        _ => None,
+    });
+    let ended = ended.unwrap().counts.unwrap();
+    assert_eq!((ended.all(), ended.done(), ended.failed, ended.skipped), (20, 1, 1, 2));
+    assert_eq!(ended.canceled, 16, "nobody begins the rest");
 }

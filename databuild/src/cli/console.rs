@@ -9,7 +9,7 @@ use super::error::CliError;
 use super::output;
 use super::shared_args::ColorChoice;
 use super::tally::Tally;
-use crate::api::{ProgressLine, WantDetail, WhyWork};
+use crate::api::{Progress, ProgressLine, WantDetail, WhyWork};
 use databuild_core::text::and_more;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use std::collections::{BTreeMap, BTreeSet};
@@ -95,8 +95,7 @@ impl Console {
                 if !lines.quiet && tally.hides_any() && lines.said_at.elapsed() >= SAY_AGAIN {
                     lines.said_at = Instant::now();
                     let at = output::clock(lines.started.elapsed().as_secs());
-                    let text = how_far(progress.done, progress.total, progress.failed, progress.running);
-                    output::talk(&format!("{at:<9} {text}"));
+                    output::talk(&format!("{at:<9} {}", how_far(progress)));
                 }
             }
             Console::Bars(bars) => bars.progress(want, tally),
@@ -192,11 +191,10 @@ impl Bars {
         self.total.set_length(progress.total);
         // What failed or was skipped is not done.
         self.total.set_position(progress.done);
-        let left = progress.total.saturating_sub(progress.done + progress.failed);
-        let time = left_of(self.started.elapsed(), progress.done, left);
+        let time = left_of(self.started.elapsed(), progress.done, progress.left);
         let time = time.map(|seconds| format!("about {} left", output::clock(seconds)));
         let paused = want.want.paused.then(|| "paused".to_owned());
-        let notes = [not_done(tally.failed(None), tally.skipped(None)), paused, time];
+        let notes = [not_done(&progress.not_done()), paused, time];
         self.total.set_message(notes.into_iter().flatten().collect::<Vec<_>>().join(", "));
         for job in &progress.jobs {
             let (_, most) = self.jobs.entry(job.job.clone()).or_insert_with(|| {
@@ -208,10 +206,11 @@ impl Bars {
         }
         for (name, (bar, most)) in &self.jobs {
             let remaining = progress.jobs.iter().find(|job| job.job == *name).map_or(0, |job| job.remaining);
-            let (failed, skipped) = (tally.failed(Some(name)), tally.skipped(Some(name)));
+            let parts = [("failed", tally.failed(name)), ("skipped", tally.skipped(name))];
+            let lost: u64 = parts.iter().map(|(_, count)| count).sum();
             bar.set_length(*most);
-            bar.set_position(most.saturating_sub(remaining + failed + skipped));
-            let note = not_done(failed, skipped).map(|note| format!("  ({note})")).unwrap_or_default();
+            bar.set_position(most.saturating_sub(remaining + lost));
+            let note = not_done(&parts).map(|note| format!("  ({note})")).unwrap_or_default();
             bar.set_message(format!("{}{note}", output::shown(name)));
         }
     }
@@ -237,23 +236,18 @@ fn left_of(elapsed: Duration, done: u64, left: u64) -> Option<u64> {
 }
 
 /// `3 failed, 12 skipped`.
-fn not_done(failed: u64, skipped: u64) -> Option<String> {
-    let parts = [(failed, "failed"), (skipped, "skipped")];
-    let parts = parts.iter().filter(|(count, _)| *count > 0);
+fn not_done(parts: &[(&str, u64)]) -> Option<String> {
+    let parts = parts.iter().filter(|(_, count)| *count > 0);
     let parts: Vec<String> =
-        parts.map(|(count, what)| format!("{} {what}", output::number(*count))).collect();
+        parts.map(|(what, count)| format!("{} {what}", output::number(*count))).collect();
     (!parts.is_empty()).then(|| parts.join(", "))
 }
 
-/// All of it counts partitions: a run may make many.
-fn how_far(done: u64, total: u64, failed: u64, running: u64) -> String {
-    let mut text = output::done(done, total);
-    for (count, what) in [(failed, "failed or skipped"), (running, "running")] {
-        if count > 0 {
-            text.push_str(&format!(", {} {what}", output::number(count)));
-        }
-    }
-    text
+/// How far a want is. All of it counts partitions: a run may make many.
+pub fn how_far(progress: &Progress) -> String {
+    let running = (progress.running > 0).then(|| format!("{} running", output::number(progress.running)));
+    let parts = [Some(output::done(progress.done, progress.total)), not_done(&progress.not_done()), running];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
 fn style(template: &str) -> ProgressStyle {
@@ -309,11 +303,16 @@ mod tests {
 
     #[test]
     fn what_is_not_done_is_said() {
-        assert_eq!(not_done(0, 0), None);
-        assert_eq!(not_done(3, 1_200).unwrap(), "3 failed, 1,200 skipped");
-        assert_eq!(not_done(0, 1).unwrap(), "1 skipped");
-        assert_eq!(how_far(412, 1095, 3, 8), "412 of 1,095 partitions done, 3 failed or skipped, 8 running");
-        assert_eq!(how_far(1, 2, 0, 0), "1 of 2 partitions done");
+        assert_eq!(not_done(&[("failed", 0), ("skipped", 0)]), None);
+        assert_eq!(not_done(&[("failed", 3), ("skipped", 1_200)]).unwrap(), "3 failed, 1,200 skipped");
+        let mut progress = Progress { total: 1_095, done: 412, ..Progress::default() };
+        (progress.failed, progress.skipped, progress.impossible, progress.running) = (3, 2, 1, 8);
+        assert_eq!(
+            how_far(&progress),
+            "412 of 1,095 partitions done, 3 failed, 2 skipped, 1 impossible, 8 running"
+        );
+        let half = Progress { total: 2, done: 1, ..Progress::default() };
+        assert_eq!(how_far(&half), "1 of 2 partitions done");
     }
 
     #[test]
@@ -332,7 +331,8 @@ mod tests {
             wall_ms: None,
             message: String::new(),
         };
-        let want = |done, failed, jobs: &[(&str, u64)]| {
+        let want = |done: u64, [failed, skipped]: [u64; 2], jobs: &[(&str, u64)]| {
+            let left = 12 - (done + failed + skipped);
             let jobs: Vec<_> = jobs
                 .iter()
                 .map(|(job, remaining)| serde_json::json!({"job": job, "remaining": remaining, "running": 0}))
@@ -341,16 +341,19 @@ mod tests {
                 "id": "w1", "state": "open", "targets": [], "class": "interactive", "refresh": "stale", "comment": "",
                 "source": "cli", "by": "ada", "created_at": "", "ended_at": null, "due_at": null, "late": false, "as_of": "",
                 "plan": null, "causes": [], "seq": 1,
-                "progress": {"total": 12, "done": done, "unchanged": 0, "failed": failed, "running": 0, "jobs": jobs},
+                "progress": {
+                    "total": 12, "done": done, "unchanged": 0, "failed": failed, "skipped": skipped, "left": left,
+                    "running": 0, "jobs": jobs,
+                },
             }))
             .unwrap();
             want
         };
-        bars.progress(&want(0, 0, &[("//:a", 10), ("//:b", 2)]), &tally);
+        bars.progress(&want(0, [0, 0], &[("//:a", 10), ("//:b", 2)]), &tally);
         for what in [line("built", "//:a", 6), line("failed", "//:a", 1), line("given_up", "//:b", 2)] {
             tally.count(&what);
         }
-        bars.progress(&want(6, 3, &[("//:a", 3)]), &tally);
+        bars.progress(&want(6, [1, 2], &[("//:a", 3)]), &tally);
         assert_eq!((bars.total.position(), bars.total.length()), (6, Some(12)));
         assert_eq!(bars.total.message(), "1 failed, 2 skipped");
         let at =

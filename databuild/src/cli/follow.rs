@@ -5,7 +5,7 @@ use super::console::Console;
 use super::error::CliError;
 use super::shared_args::GlobalArgs;
 use super::steady::Steady;
-use super::tally::Tally;
+use super::tally::{self, Tally};
 use super::{exit_code, interrupt, output};
 use crate::api::{GraphId, ProgressAnswer, ProgressLine, WantDetail, WhyWork};
 
@@ -66,7 +66,7 @@ pub fn follow(
             graph = Some(now.clone());
         }
         console.progress(&answer.want, &tally);
-        if answer.want.progress.is_none() && !answer.truncated {
+        if answer.want.want.ended_at.is_some() && !answer.truncated {
             break answer.want;
         }
         if let Some(why) = waits.look(server.client(), &answer) {
@@ -152,11 +152,12 @@ fn finish(
 ) -> Result<u8, CliError> {
     let id = &want.want.id;
     let satisfied = want.want.state == "satisfied";
+    let progress = want.progress.clone().unwrap_or_default();
     if global.json {
-        output::json_line(&serde_json::json!({"want": want, "built": tally.built(), "graph": graph}))?;
+        output::json_line(&serde_json::json!({"want": want, "built": progress.built(), "graph": graph}))?;
     } else {
         let ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-        let what = tally.result(satisfied, &want.want.refresh, want.left_out, &output::duration(ms));
+        let what = tally::result(want, &progress, &output::duration(ms));
         output::line(&format!("{id} {}: {what}", want.want.state));
         for cause in &want.causes {
             output::talk(&format!("  {cause}"));

@@ -1,13 +1,37 @@
 //! What the progress of a want told, counted.
 
 use super::output;
-use crate::api::ProgressLine;
+use crate::api::{Progress, ProgressLine, WantDetail};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Partitions of a job that are named as they are built.
 const MOST_NAMED: u64 = 10;
 /// Events of one kind that went wrong and are named.
 const MOST_WRONG: u64 = 20;
+
+/// What came of a want, how long ago somebody began to wait for it, and how it went.
+pub fn result(want: &WantDetail, progress: &Progress, took: &str) -> String {
+    let left_out_too = match want.left_out {
+        0 => String::new(),
+        count => format!(", {} left out", output::count(count, "partition")),
+    };
+    let (built, satisfied) = (progress.built(), want.want.state == "satisfied");
+    if satisfied && built == 0 && want.left_out > 0 {
+        return format!("nothing to build{left_out_too} (checked in {took})");
+    }
+    if satisfied && built == 0 {
+        let nothing = match want.want.refresh.as_str() {
+            "missing" => "nothing is missing, and what is stale stays as it is",
+            _ => "up to date, nothing to build",
+        };
+        return format!("{nothing} (checked in {took})");
+    }
+    let mut text = format!("{} built", output::count(built, "partition"));
+    for (what, count) in progress.not_done().into_iter().filter(|(_, count)| *count > 0) {
+        text.push_str(&format!(", {} {what}", output::count(count, "partition")));
+    }
+    format!("{text}{left_out_too} in {took}")
+}
 
 /// See the module's words.
 #[derive(Debug, Default)]
@@ -65,26 +89,14 @@ impl Tally {
         !self.hidden.is_empty()
     }
 
-    /// Partitions that were built, of all jobs.
-    pub fn built(&self) -> u64 {
-        self.jobs.values().map(|counts| counts.built).sum()
+    /// Partitions of a job that failed.
+    pub fn failed(&self, job: &str) -> u64 {
+        self.jobs.get(job).map_or(0, |counts| counts.failed)
     }
 
-    /// Partitions that failed, of one job or all.
-    pub fn failed(&self, job: Option<&str>) -> u64 {
-        self.of(job, |counts| counts.failed)
-    }
-
-    /// Partitions that were skipped, of one job or all.
-    pub fn skipped(&self, job: Option<&str>) -> u64 {
-        self.of(job, |counts| counts.skipped)
-    }
-
-    fn of(&self, job: Option<&str>, count: impl Fn(&Counts) -> u64) -> u64 {
-        match job {
-            Some(job) => self.jobs.get(job).map_or(0, count),
-            None => self.jobs.values().map(count).sum(),
-        }
+    /// Partitions of a job that were skipped.
+    pub fn skipped(&self, job: &str) -> u64 {
+        self.jobs.get(job).map_or(0, |counts| counts.skipped)
     }
 
     /// What was not told by itself: a line for each job, and one about warnings and the like.
@@ -122,31 +134,6 @@ impl Tally {
         lines
     }
 
-    /// What came of a want with that `refresh`, of which so many partitions are left out, and how long that took.
-    pub fn result(&self, satisfied: bool, refresh: &str, left_out: u64, took: &str) -> String {
-        let left_out_too = match left_out {
-            0 => String::new(),
-            count => format!(", {} left out", output::count(count, "partition")),
-        };
-        if satisfied && self.built() == 0 && left_out > 0 {
-            return format!("nothing to build{left_out_too} (checked in {took})");
-        }
-        if satisfied && self.built() == 0 {
-            let nothing = match refresh {
-                "missing" => "nothing is missing, and what is stale stays as it is",
-                _ => "up to date, nothing to build",
-            };
-            return format!("{nothing} (checked in {took})");
-        }
-        let mut text = format!("{} built", output::count(self.built(), "partition"));
-        for (count, what) in [(self.failed(None), "failed"), (self.skipped(None), "skipped")] {
-            if count > 0 {
-                text.push_str(&format!(", {} {what}", output::count(count, "partition")));
-            }
-        }
-        format!("{text}{left_out_too} in {took}")
-    }
-
     /// Where to look when a want was not satisfied.
     pub fn more(&self, want: &str) -> String {
         let look = match self.failed_runs.first() {
@@ -182,25 +169,44 @@ mod tests {
         tally
     }
 
+    fn ended(state: &str, refresh: &str, left_out: u64, progress: &Progress) -> String {
+        let want = serde_json::json!({
+            "id": "w1", "state": state, "targets": [], "class": "interactive", "refresh": refresh, "comment": "",
+            "source": "cli", "by": "ada", "created_at": "", "ended_at": null, "due_at": null, "late": false, "as_of": "",
+            "plan": null, "causes": [], "seq": 1, "left_out": left_out, "progress": null,
+        });
+        result(&serde_json::from_value(want).unwrap(), progress, "1.0 s")
+    }
+
     #[test]
-    fn the_result_counts_what_was_built_and_names_what_failed() {
-        let nothing = told(&[]);
+    fn the_result_counts_all_partitions_of_the_want() {
+        let nothing = Progress::default();
         assert_eq!(
-            nothing.result(true, "stale", 0, "1 ms"),
-            "up to date, nothing to build (checked in 1 ms)"
+            ended("satisfied", "stale", 0, &nothing),
+            "up to date, nothing to build (checked in 1.0 s)"
         );
         assert_eq!(
-            nothing.result(true, "missing", 0, "1 ms"),
-            "nothing is missing, and what is stale stays as it is (checked in 1 ms)"
+            ended("satisfied", "missing", 0, &nothing),
+            "nothing is missing, and what is stale stays as it is (checked in 1.0 s)"
         );
-        assert_eq!(nothing.result(false, "stale", 0, "1.0 s"), "0 partitions built in 1.0 s");
-        assert_eq!(nothing.more("w1"), "databuild why w1");
+        assert_eq!(ended("failed", "stale", 0, &nothing), "0 partitions built in 1.0 s");
         // What is left out is not there, so it is not up to date either.
         assert_eq!(
-            nothing.result(true, "stale", 1, "1 ms"),
-            "nothing to build, 1 partition left out (checked in 1 ms)"
+            ended("satisfied", "stale", 1, &nothing),
+            "nothing to build, 1 partition left out (checked in 1.0 s)"
         );
+        let some = Progress { total: 17, done: 7, unchanged: 3, failed: 5, skipped: 2, ..nothing };
+        let some = Progress { canceled: 1, impossible: 2, ..some };
+        assert_eq!(
+            ended("failed", "stale", 2, &some),
+            "4 partitions built, 5 partitions failed, 2 partitions skipped, 1 partition canceled, \
+             2 partitions impossible, 2 partitions left out in 1.0 s"
+        );
+    }
 
+    #[test]
+    fn it_says_where_to_look_for_what_failed() {
+        assert_eq!(told(&[]).more("w1"), "databuild why w1");
         let one = told(&[
             ("built", Some(3), "r1"),
             ("empty", None, "r2"),
@@ -208,19 +214,10 @@ mod tests {
             ("failed", None, "r3"),
             ("given_up", Some(2), "r3"),
         ]);
-        assert_eq!(
-            one.result(false, "stale", 0, "1.0 s"),
-            "4 partitions built, 5 partitions failed, 2 partitions skipped in 1.0 s",
-            "one run made five of them"
-        );
-        assert!(one.result(true, "stale", 2, "1.0 s").ends_with(", 2 partitions left out in 1.0 s"));
+        assert_eq!((one.failed("//:a"), one.skipped("//:a")), (5, 2), "one run made five of them");
         assert_eq!(one.more("w1"), "databuild logs r3; fix the cause, then build again");
 
         let two = told(&[("failed", None, "r3"), ("retry", None, "r5"), ("failed", None, "r4")]);
-        assert_eq!(
-            two.result(false, "stale", 0, "1.0 s"),
-            "0 partitions built, 2 partitions failed in 1.0 s"
-        );
         assert_eq!(
             two.more("w1"),
             "databuild runs --state failed; databuild logs r3; fix the cause, then build again"

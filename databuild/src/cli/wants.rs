@@ -1,6 +1,7 @@
 //! Wants as several commands name and show them.
 
 use super::client::Client;
+use super::console::how_far;
 use super::error::CliError;
 use super::output;
 use super::shared_args::GlobalArgs;
@@ -38,12 +39,7 @@ pub fn print(global: &GlobalArgs, detail: &WantDetail) -> Result<(), CliError> {
         output::line(&format!("  archived in {archive}"));
     }
     if let Some(progress) = &detail.progress {
-        output::line(&format!(
-            "  {}, {} running, {} failed or skipped",
-            output::done(progress.done, progress.total),
-            output::number(progress.running),
-            output::number(progress.failed)
-        ));
+        output::line(&format!("  {}", how_far(progress)));
         for job in &progress.jobs {
             let (remaining, running) = (output::number(job.remaining), output::number(job.running));
             output::line(&format!("  {}  {remaining} to do, {running} running", job.job));

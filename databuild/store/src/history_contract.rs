@@ -354,6 +354,7 @@ pub(super) fn wants_are_followed_filtered_and_paged<S: Subject>() {
         want: WantId(2),
         outcome: WantOutcome::Expired,
         causes: texts(["first", "second"]),
+        counts: None,
     });
     let asked = Cause::Request { id: "1".into(), client: "cli".into() };
     let origin = Origin { actor: Actor::Person("ada".into()), cause: Some(asked) };
@@ -629,7 +630,12 @@ pub(super) fn what_is_over_is_counted_with_what_is_archived<S: Subject>() {
         Event::Materialized(Materialized { attempt: attempt(run, 1), outputs, goes_on: false })
     };
     let closed = |want| {
-        Event::WantEnded(WantEnded { want: WantId(want), outcome: WantOutcome::Failed, causes: Vec::new() })
+        Event::WantEnded(WantEnded {
+            want: WantId(want),
+            outcome: WantOutcome::Failed,
+            causes: Vec::new(),
+            counts: None,
+        })
     };
     let events = [
         want(1),
@@ -665,7 +671,8 @@ pub(super) fn what_is_over_is_counted_with_what_is_archived<S: Subject>() {
 }
 
 pub(super) fn what_is_archived_is_still_told<S: Subject>() {
-    let closed = WantEnded { want: WantId(1), outcome: WantOutcome::Expired, causes: Vec::new() };
+    let closed =
+        WantEnded { want: WantId(1), outcome: WantOutcome::Expired, causes: Vec::new(), counts: None };
     let events = [
         want(1),
         lease(1, 1, "//:a", "daily"),
@@ -714,7 +721,7 @@ pub(super) fn the_work_of_a_want_is_what_its_events_say<S: Subject>() {
     let first = work(&f, None);
     let said = vec![(Seq(1), vec![]), (Seq(3), texts(["daily/n=1"]))];
     assert_eq!(first, WantWork { said: said.clone(), ended: None, until: Seq(3) });
-    let closed = WantEnded { want: WantId(1), outcome: WantOutcome::Satisfied, causes: vec![] };
+    let closed = WantEnded { want: WantId(1), outcome: WantOutcome::Satisfied, causes: vec![], counts: None };
     let more =
         vec![at(4, replanned(2, "other")), at(5, replanned(1, "daily/n=2")), at(6, Event::WantEnded(closed))];
     f.log().append(&Batch { records: more, blobs: vec![] }).unwrap();

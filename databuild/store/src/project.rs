@@ -104,7 +104,7 @@ pub(super) fn project(seq: Seq, record: &Record) -> Vec<RowChange<'_>> {
             vec![RowChange::WantOpened { at, want, origin }, RowChange::WantWork { seq, want: want.want }]
         }
         Event::WantReplanned(WantReplanned { want, .. }) => vec![RowChange::WantWork { seq, want: *want }],
-        Event::WantEnded(WantEnded { want, outcome, causes }) => {
+        Event::WantEnded(WantEnded { want, outcome, causes, counts: _ }) => {
             vec![RowChange::WantClosed { at, seq, want: *want, state: (*outcome).into(), causes }]
         }
         Event::WantPaused(WantPaused { want }) => {

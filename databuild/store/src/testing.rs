@@ -130,7 +130,7 @@ impl History {
         let outcomes =
             [WantOutcome::Satisfied, WantOutcome::Failed, WantOutcome::Canceled, WantOutcome::Expired];
         let outcome = outcomes[detail as usize % 4];
-        vec![Event::WantEnded(WantEnded { want, outcome, causes: texts(["because"]) })]
+        vec![Event::WantEnded(WantEnded { want, outcome, causes: texts(["because"]), counts: None })]
     }
 
     fn lease(&mut self, detail: u32) -> Vec<Event> {

@@ -73,9 +73,9 @@ fn of_wants(event: &Event) -> Value {
             "want": want.to_string(), "work": work, "successors": successors, "blocked": list(none, blocked),
             "whole": whole,
         }),
-        Event::WantEnded(WantEnded { want, outcome, causes }) => {
-            json!({"want": want.to_string(), "outcome": outcome.word(), "causes": causes})
-        }
+        Event::WantEnded(WantEnded { want, outcome, causes, counts }) => json!({
+            "want": want.to_string(), "outcome": outcome.word(), "causes": causes, "counts": counts,
+        }),
         Event::WantPaused(WantPaused { want }) | Event::WantResumed(WantResumed { want }) => {
             json!({"want": want.to_string()})
         }

@@ -50,7 +50,7 @@ fn events_are_found_by_what_they_speak_of_and_follow_from() {
     let made = |run| {
         Event::Materialized(Materialized { attempt: attempt(run), outputs: Vec::new(), goes_on: false })
     };
-    let over = WantEnded { want: WantId(3), outcome: WantOutcome::Failed, causes: Vec::new() };
+    let over = WantEnded { want: WantId(3), outcome: WantOutcome::Failed, causes: Vec::new(), counts: None };
     let events = [
         (lease(12, "//:daily", "daily/date=2024-01-01"), None),
         (lease(13, "//:report", "report/month=2024-01"), Some(Cause::Want(WantId(4)))),

@@ -4,7 +4,7 @@ use super::runs::FailedRuns;
 use super::schema::{word, word_or_none};
 use super::work::Blocker;
 use super::ListOrder;
-use databuild_core::event::{PriorityClass, Refresh};
+use databuild_core::event::{PriorityClass, Refresh, WantCounts};
 use databuild_core::word::Word as _;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -195,7 +195,7 @@ pub struct WantDetail {
     /// Values of parameters that were given for it; absent if there are none.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub params: BTreeMap<String, String>,
-    /// How far it is; absent once it has ended.
+    /// How far it is, or how it went; absent if it ended before the log said how.
     pub progress: Option<Progress>,
     /// The graph that what is left of it follows; absent once it has ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -257,28 +257,68 @@ pub struct ProgressPoint {
     pub at: String,
     /// Partitions done by then.
     pub done: u64,
-    /// Partitions failed by then.
+    /// Partitions by then whose run failed.
     pub failed: u64,
 }
 
-/// How far a want is.
+/// How far a want is, or how it went. All are partitions, and each counts once: `done`, `failed`, `skipped`, `canceled`,
+/// `impossible` and `left` add up to `total`.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
 pub struct Progress {
-    /// Partitions of work it began with.
+    /// All partitions that it is about.
     pub total: u64,
     /// Built, or found to be current after all.
     pub done: u64,
     /// Of `done`: found to be current.
     pub unchanged: u64,
-    /// Failed, or given up since something upstream failed.
+    /// Their run failed.
     pub failed: u64,
-    /// Partitions that runs under way make.
+    /// Given up, since something that they are made from failed.
+    #[serde(default)]
+    pub skipped: u64,
+    /// Their run was canceled, or the want ended before they were begun.
+    #[serde(default)]
+    pub canceled: u64,
+    /// Nobody can build them: the causes of the want say why.
+    #[serde(default)]
+    pub impossible: u64,
+    /// Still to do, with those that are being made; 0 once the want has ended.
+    #[serde(default)]
+    pub left: u64,
+    /// Of `left`: runs under way make them.
     pub running: u64,
-    /// Partitions that nothing upstream holds up: they begin when there is a place.
+    /// Of `left`: nothing upstream holds them up, and they begin when there is a place.
     #[serde(default)]
     pub ready: u64,
     /// By job, upstream first.
     pub jobs: Vec<JobProgress>,
+}
+
+impl Progress {
+    /// That of a want of which nothing is left.
+    #[must_use]
+    pub fn of(counts: &WantCounts) -> Progress {
+        let WantCounts { built: _, unchanged, failed, skipped, canceled, impossible } = *counts;
+        let (total, done) = (counts.all(), counts.done());
+        Progress { total, done, unchanged, failed, skipped, canceled, impossible, ..Progress::default() }
+    }
+
+    /// Built by runs.
+    #[must_use]
+    pub fn built(&self) -> u64 {
+        self.done.saturating_sub(self.unchanged)
+    }
+
+    /// What did not end well, by the word of each, with how much there is of it.
+    #[must_use]
+    pub fn not_done(&self) -> [(&'static str, u64); 4] {
+        [
+            ("failed", self.failed),
+            ("skipped", self.skipped),
+            ("canceled", self.canceled),
+            ("impossible", self.impossible),
+        ]
+    }
 }
 
 /// One job's part of a want.
@@ -288,7 +328,7 @@ pub struct JobProgress {
     pub job: String,
     /// Partitions still to do, running ones included.
     pub remaining: u64,
-    /// Runs under way.
+    /// Of `remaining`: runs under way make them.
     pub running: u64,
 }
 

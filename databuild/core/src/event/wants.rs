@@ -10,6 +10,7 @@ use crate::ids::{PlanId, RunId, WantId};
 use crate::word::Word as _;
 use crate::words;
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 words! {
     /// Who goes first when not all can run.
@@ -181,6 +182,46 @@ pub struct WantEnded {
     pub outcome: WantOutcome,
     /// First causes, at most ten, for people.
     pub causes: Vec<String>,
+    /// How its partitions ended; absent in logs before format 4.
+    pub counts: Option<WantCounts>,
+}
+
+/// How many partitions of a want ended how. Each is counted once: those of a want that has ended add up to all that it
+/// was about, those of an open one to that with what it still waits for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WantCounts {
+    /// Made by a run.
+    pub built: u64,
+    /// Needed no run: they turned out to be current.
+    pub unchanged: u64,
+    /// Their run failed.
+    pub failed: u64,
+    /// Given up, since something that they are made from failed.
+    pub skipped: u64,
+    /// Their run was canceled, or the want ended before they were begun.
+    pub canceled: u64,
+    /// Nobody can build them.
+    pub impossible: u64,
+}
+
+impl WantCounts {
+    /// What ended well.
+    #[must_use]
+    pub fn done(&self) -> u64 {
+        self.built + self.unchanged
+    }
+
+    /// What did not.
+    #[must_use]
+    pub fn not_done(&self) -> u64 {
+        self.failed + self.skipped + self.canceled + self.impossible
+    }
+
+    /// All of it.
+    #[must_use]
+    pub fn all(&self) -> u64 {
+        self.done() + self.not_done()
+    }
 }
 
 impl Fact for WantEnded {
@@ -197,7 +238,14 @@ impl Fact for WantEnded {
     }
 
     fn example() -> WantEnded {
-        WantEnded { want: WantId(3), outcome: WantOutcome::Failed, causes: texts(["r12-1: exit 3", ""]) }
+        let counts =
+            WantCounts { built: 31, unchanged: 7, failed: 5, skipped: 3, canceled: 2, impossible: 1 };
+        WantEnded {
+            want: WantId(3),
+            outcome: WantOutcome::Failed,
+            causes: texts(["r12-1: exit 3", ""]),
+            counts: Some(counts),
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use super::{
 use crate::digest::{hash64, mix};
 use crate::event::{
     AttemptEnded, AttemptLeased, Blocked, Event, Materialized, Observed, OutputRecord, PartitionsFailed,
-    PlanCreated, Record, RunEnded, SetText, WantCreated, WantEnded, WantOutcome, WantReplanned,
+    PlanCreated, Record, RunEnded, SetText, WantCounts, WantCreated, WantEnded, WantOutcome, WantReplanned,
     WorkAbandoned,
 };
 use crate::graph::{CheckedGraph, DatasetIx, JobIx};
@@ -180,11 +180,9 @@ impl State {
         self.requests.add(event.request.as_ref(), Made::Want(event.want), at);
         self.advance(event.as_of);
         let mut remaining = BTreeMap::new();
-        let mut total = 0;
         let invoked = self.invocation(event);
         let by_hand = invoked.as_ref().map(|invoked| invoked.job);
         for (job, set) in self.located_work(&event.work) {
-            total += set.len();
             let queued = set.subtract(&self.work(job).live);
             self.queue(job, &queued, by_hand == Some(job));
             remaining.insert(job, set);
@@ -206,10 +204,7 @@ impl State {
             created_at: at,
             expires_at: event.expires_at,
             remaining,
-            total,
-            done: 0,
-            unchanged: 0,
-            failed: self.count_blocked(&event.blocked),
+            counts: WantCounts { impossible: self.count_blocked(&event.blocked), ..WantCounts::default() },
             causes: event.blocked.iter().map(|blocked| blocked.reason.clone()).take(MAX_CAUSES).collect(),
             plan: event.plan,
             parent: event.parent,
@@ -238,11 +233,8 @@ impl State {
             .iter()
             .map(|(job, set)| work.get(job).map_or_else(|| set.len(), |now| set.subtract(now).len()))
             .sum();
-        let well = left.saturating_sub(blocked);
-        want.done += well;
-        want.unchanged += well;
-        want.failed += blocked;
-        want.total = want.done + want.failed + work.values().map(PartitionSet::len).sum::<u64>();
+        want.counts.unchanged += left.saturating_sub(blocked);
+        want.counts.impossible += blocked;
         let room = MAX_CAUSES.saturating_sub(want.causes.len());
         want.causes.extend(event.blocked.iter().map(|blocked| blocked.reason.clone()).take(room));
         self.drop_orphans(&before);
@@ -259,9 +251,16 @@ impl State {
     }
 
     fn count_blocked(&self, blocked: &[Blocked]) -> u64 {
-        let count = |texts: &SetText| self.located(texts).iter().map(|(_, set)| set.len()).sum::<u64>();
+        let texts: SetText = blocked.iter().flat_map(|blocked| &blocked.partitions).cloned().collect();
+        // One partition may be blocked for several reasons, and by several outputs of its job.
+        let mut known: BTreeMap<DatasetIx, PartitionSet> = BTreeMap::new();
+        for (ix, set) in self.located(&texts) {
+            let home = self.graph().dataset(ix).producer.map_or(ix, |job| self.graph().job(job).outputs[0]);
+            known.entry(home).and_modify(|all| all.union_with(&set)).or_insert(set);
+        }
         // What the graph does not have any more counts once for each text.
-        blocked.iter().map(|blocked| count(&blocked.partitions).max(blocked.partitions.len() as u64)).sum()
+        let gone = texts.iter().filter(|text| self.resolve_recorded(text).is_none()).count();
+        known.values().map(PartitionSet::len).sum::<u64>() + gone as u64
     }
 
     /// Takes what no want holds any more from the queue.
@@ -549,7 +548,7 @@ impl State {
         let unmade = run.unmade(&self.symbols);
         let occupied: Vec<_> = self.occupied_by(&run).into_iter().map(|job| (job, unmade.clone())).collect();
         self.note_cause(&run, &occupied, &format!("{} was canceled", run.partition));
-        self.release_served(&run, &occupied, Ending::Failed);
+        self.release_served(&run, &occupied, Ending::Canceled);
         Ok(())
     }
 
@@ -564,7 +563,7 @@ impl State {
                     Arc::make_mut(want).causes.push(format!("{} failed", event.cause));
                 }
             }
-            self.release(job, &over, Ending::Failed, |_| true);
+            self.release(job, &over, Ending::Skipped, |_| true);
             self.wake_consumers(job, &set);
         }
     }

@@ -133,7 +133,6 @@ impl State {
                 if let Some(held) = want.remaining.get_mut(&job) {
                     held.subtract_with(&gone);
                 }
-                want.total = want.total.saturating_sub(gone.len());
             }
         }
     }

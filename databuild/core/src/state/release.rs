@@ -14,8 +14,12 @@ pub(super) enum Ending {
     Built,
     /// It turned out to be current.
     Unchanged,
-    /// It failed or was given up.
+    /// Its run failed.
     Failed,
+    /// It was given up, since something upstream failed.
+    Skipped,
+    /// Its run was canceled.
+    Canceled,
 }
 
 impl State {
@@ -104,14 +108,15 @@ impl State {
             if let Some(held) = want.remaining.get_mut(&job) {
                 held.subtract_with(&gone);
             }
-            match ending {
-                Ending::Built => want.done += gone.len(),
-                Ending::Unchanged => {
-                    want.done += gone.len();
-                    want.unchanged += gone.len();
-                }
-                Ending::Failed => want.failed += gone.len(),
-            }
+            let counts = &mut want.counts;
+            let count = match ending {
+                Ending::Built => &mut counts.built,
+                Ending::Unchanged => &mut counts.unchanged,
+                Ending::Failed => &mut counts.failed,
+                Ending::Skipped => &mut counts.skipped,
+                Ending::Canceled => &mut counts.canceled,
+            };
+            *count += gone.len();
         }
     }
 

@@ -165,8 +165,6 @@ impl State {
             // What its job's heir does not make any more is not waited for either.
             let invoked = want.invoked.take();
             want.invoked = invoked.and_then(|by| Some(Invocation { job: heir(by.job)?.0, ..by }));
-            want.total =
-                want.done + want.failed + want.remaining.values().map(PartitionSet::len).sum::<u64>();
         }
         for run in self.env.runs.values().cloned().collect::<Vec<_>>() {
             for job in self.occupied_by(&run) {

@@ -2,7 +2,7 @@
 //!
 //! Queued work is a set, not a list of rows; a run comes into being with its first lease.
 
-use crate::event::{ArmId, OutputRecord, PlanCreated, PriorityClass, Refresh, SetText};
+use crate::event::{ArmId, OutputRecord, PlanCreated, PriorityClass, Refresh, SetText, WantCounts};
 use crate::graph::{JobIx, Params, Registered};
 use crate::ids::{AttemptId, GraphId, PlanId, RunId, Seq, WantId};
 use crate::partition_set::{PartitionKey, PartitionSet, Shape};
@@ -75,14 +75,8 @@ pub struct Want {
     pub expires_at: Option<Timestamp>,
     /// Work it still waits for, by job.
     pub remaining: BTreeMap<JobIx, PartitionSet>,
-    /// How much work it had to begin with.
-    pub total: u64,
-    /// Work that ended well, including what was cut off.
-    pub done: u64,
-    /// Of `done`: what turned out to be current.
-    pub unchanged: u64,
-    /// Work that failed or was given up.
-    pub failed: u64,
+    /// How what it does not wait for any more ended.
+    pub counts: WantCounts,
     /// First causes, at most ten.
     pub causes: Vec<String>,
     /// The plan that it carries out: no work is ever added to it.
@@ -106,6 +100,18 @@ impl Want {
     #[must_use]
     pub fn is_done(&self) -> bool {
         self.remaining.values().all(PartitionSet::is_empty)
+    }
+
+    /// How many partitions it still waits for.
+    #[must_use]
+    pub fn left(&self) -> u64 {
+        self.remaining.values().map(PartitionSet::len).sum()
+    }
+
+    /// How its partitions have ended if it ends now: nobody begins what is left for it any more.
+    #[must_use]
+    pub fn counts_at_end(&self) -> WantCounts {
+        WantCounts { canceled: self.counts.canceled + self.left(), ..self.counts }
     }
 
     /// Whether it waits for that partition of that job.

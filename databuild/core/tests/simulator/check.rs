@@ -3,7 +3,7 @@
 use super::world::first_text;
 use databuild_core::decide::limits::{holders, opens_at, size, taken};
 use databuild_core::decide::{AttemptSpec, Capacity};
-use databuild_core::event::{AttemptLeased, Event, PlanRowKind, Record, Refresh};
+use databuild_core::event::{AttemptLeased, Event, PlanRowKind, Record, Refresh, WantOutcome};
 use databuild_core::graph::{DatasetIx, Job, JobIx, Resource};
 use databuild_core::ids::WantId;
 use databuild_core::partition_set::PartitionSet;
@@ -97,7 +97,7 @@ pub fn fingerprint(state: &State) -> Vec<String> {
     for want in state.wants().values() {
         let remaining = want.remaining.iter().filter(|(_, set)| !set.is_empty());
         let remaining: Vec<_> = remaining.map(|(job, set)| (job.0, set.iter().collect::<Vec<_>>())).collect();
-        let counts = (want.total, want.done, want.unchanged, want.failed);
+        let counts = want.counts;
         let causes = &want.causes;
         let how = (want.plan, want.class, want.paused, &want.invoked, &want.asked, want.planned, want.rounds);
         lines.push(format!("{} {how:?} {counts:?} {causes:?} waits for {remaining:?}", want.id));
@@ -158,6 +158,39 @@ pub fn same(live: &[String], replayed: &[String]) -> Result<(), String> {
     Err(format!("replay differs\nlive only:\n{}replay only:\n{}", only(&a, &b), only(&b, &a)))
 }
 
+/// How many partitions each open want is about.
+pub fn totals(state: &State) -> BTreeMap<WantId, u64> {
+    state.wants().values().map(|want| (want.id, want.counts.all() + want.left())).collect()
+}
+
+/// A partition that a want does not wait for any more is counted by how it ended, and once. Only who plans anew, or changes
+/// what there is, changes what a want is about.
+pub fn none_uncounted(before: &BTreeMap<WantId, u64>, after: &State, event: &Event) -> Result<(), String> {
+    if matches!(event, Event::WantReplanned(_) | Event::GraphRegistered(_) | Event::KeysRetired(_)) {
+        return Ok(());
+    }
+    for (want, total) in totals(after) {
+        if before.get(&want).is_some_and(|before| *before != total) {
+            return Err(format!("{want} is about {total} partitions after {event:?}"));
+        }
+    }
+    Ok(())
+}
+
+/// A want that ends says how all its partitions ended; if it is satisfied, all ended well.
+pub fn ends_counted(before: &State, event: &Event) -> Result<(), String> {
+    let Event::WantEnded(ended) = event else { return Ok(()) };
+    let Some(want) = before.wants().get(&ended.want) else { return Ok(()) };
+    let counts = ended.counts.ok_or("a want ended uncounted")?;
+    if counts.all() != want.counts.all() + want.left() {
+        return Err(format!("{} ended with {counts:?} of {want:?}", want.id));
+    }
+    if ended.outcome == WantOutcome::Satisfied && counts.not_done() > 0 {
+        return Err(format!("{} is satisfied with {counts:?}", want.id));
+    }
+    Ok(())
+}
+
 /// What holds in any state; external data is to be looked at for the wants in `looks`.
 pub fn sound(state: &State, looks: &BTreeSet<WantId>) -> Result<(), String> {
     let Some(registered) = state.followed() else { return Ok(()) };
@@ -167,10 +200,6 @@ pub fn sound(state: &State, looks: &BTreeSet<WantId>) -> Result<(), String> {
     for want in state.wants().values() {
         if want.is_done() && !looks.contains(&want.id) {
             return Err(format!("{} waits for nothing and has not ended", want.id));
-        }
-        if want.done + want.failed + want.remaining.values().map(PartitionSet::len).sum::<u64>() < want.total
-        {
-            return Err(format!("{} lost count: {want:?}", want.id));
         }
         for (job, set) in &want.remaining {
             held[job.0].union_with(set);

@@ -259,7 +259,10 @@ impl Simulation {
                 _ => None,
             };
             self.makers.follow(&record, &self.replayed);
+            assert_eq!(check::ends_counted(&self.replayed, &record.event), Ok(()));
+            let totals = check::totals(&self.replayed);
             self.replayed.apply(&record).expect("the log follows from itself");
+            assert_eq!(check::none_uncounted(&totals, &self.replayed, &record.event), Ok(()));
             if let Some(before) = before {
                 assert_eq!(check::known(&self.replayed), before, "a trial changes what is known: {record:?}");
             }

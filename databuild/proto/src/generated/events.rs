@@ -4268,6 +4268,8 @@ pub struct WantEnded {
     pub outcome: i32,
     // @@protoc_insertion_point(field:databuild.v1.WantEnded.causes)
     pub causes: ::std::vec::Vec<::std::string::String>,
+    // @@protoc_insertion_point(field:databuild.v1.WantEnded.counts)
+    pub counts: ::protobuf::MessageField<WantCounts>,
     // special fields
     // @@protoc_insertion_point(special_field:databuild.v1.WantEnded.special_fields)
     pub special_fields: ::protobuf::SpecialFields,
@@ -4304,6 +4306,9 @@ impl ::protobuf::Message for WantEnded {
                 26 => {
                     self.causes.push(is.read_string()?);
                 },
+                34 => {
+                    ::protobuf::rt::read_singular_message_into_field(is, &mut self.counts)?;
+                },
                 tag => {
                     ::protobuf::rt::read_unknown_or_skip_group(tag, is, self.special_fields.mut_unknown_fields())?;
                 },
@@ -4325,6 +4330,10 @@ impl ::protobuf::Message for WantEnded {
         for value in &self.causes {
             my_size += ::protobuf::rt::string_size(3, &value);
         };
+        if let Some(v) = self.counts.as_ref() {
+            let len = v.compute_size();
+            my_size += 1 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
+        }
         my_size += ::protobuf::rt::unknown_fields_size(self.special_fields.unknown_fields());
         self.special_fields.cached_size().set(my_size as u32);
         my_size
@@ -4340,6 +4349,9 @@ impl ::protobuf::Message for WantEnded {
         for v in &self.causes {
             os.write_string(3, &v)?;
         };
+        if let Some(v) = self.counts.as_ref() {
+            ::protobuf::rt::write_message_field_with_cached_size(4, v, os)?;
+        }
         os.write_unknown_fields(self.special_fields.unknown_fields())?;
         ::std::result::Result::Ok(())
     }
@@ -4360,6 +4372,7 @@ impl ::protobuf::Message for WantEnded {
         self.want = 0;
         self.outcome = 0;
         self.causes.clear();
+        self.counts.clear();
         self.special_fields.clear();
     }
 
@@ -4368,6 +4381,162 @@ impl ::protobuf::Message for WantEnded {
             want: 0,
             outcome: 0,
             causes: ::std::vec::Vec::new(),
+            counts: ::protobuf::MessageField::none(),
+            special_fields: ::protobuf::SpecialFields::new(),
+        };
+        &instance
+    }
+}
+
+// @@protoc_insertion_point(message:databuild.v1.WantCounts)
+#[derive(PartialEq,Clone,Default,Debug)]
+pub struct WantCounts {
+    // message fields
+    // @@protoc_insertion_point(field:databuild.v1.WantCounts.built)
+    pub built: u64,
+    // @@protoc_insertion_point(field:databuild.v1.WantCounts.unchanged)
+    pub unchanged: u64,
+    // @@protoc_insertion_point(field:databuild.v1.WantCounts.failed)
+    pub failed: u64,
+    // @@protoc_insertion_point(field:databuild.v1.WantCounts.skipped)
+    pub skipped: u64,
+    // @@protoc_insertion_point(field:databuild.v1.WantCounts.canceled)
+    pub canceled: u64,
+    // @@protoc_insertion_point(field:databuild.v1.WantCounts.impossible)
+    pub impossible: u64,
+    // special fields
+    // @@protoc_insertion_point(special_field:databuild.v1.WantCounts.special_fields)
+    pub special_fields: ::protobuf::SpecialFields,
+}
+
+impl<'a> ::std::default::Default for &'a WantCounts {
+    fn default() -> &'a WantCounts {
+        <WantCounts as ::protobuf::Message>::default_instance()
+    }
+}
+
+impl WantCounts {
+    pub fn new() -> WantCounts {
+        ::std::default::Default::default()
+    }
+}
+
+impl ::protobuf::Message for WantCounts {
+    const NAME: &'static str = "WantCounts";
+
+    fn is_initialized(&self) -> bool {
+        true
+    }
+
+    fn merge_from(&mut self, is: &mut ::protobuf::CodedInputStream<'_>) -> ::protobuf::Result<()> {
+        while let Some(tag) = is.read_raw_tag_or_eof()? {
+            match tag {
+                8 => {
+                    self.built = is.read_uint64()?;
+                },
+                16 => {
+                    self.unchanged = is.read_uint64()?;
+                },
+                24 => {
+                    self.failed = is.read_uint64()?;
+                },
+                32 => {
+                    self.skipped = is.read_uint64()?;
+                },
+                40 => {
+                    self.canceled = is.read_uint64()?;
+                },
+                48 => {
+                    self.impossible = is.read_uint64()?;
+                },
+                tag => {
+                    ::protobuf::rt::read_unknown_or_skip_group(tag, is, self.special_fields.mut_unknown_fields())?;
+                },
+            };
+        }
+        ::std::result::Result::Ok(())
+    }
+
+    // Compute sizes of nested messages
+    #[allow(unused_variables)]
+    fn compute_size(&self) -> u64 {
+        let mut my_size = 0;
+        if self.built != 0 {
+            my_size += ::protobuf::rt::uint64_size(1, self.built);
+        }
+        if self.unchanged != 0 {
+            my_size += ::protobuf::rt::uint64_size(2, self.unchanged);
+        }
+        if self.failed != 0 {
+            my_size += ::protobuf::rt::uint64_size(3, self.failed);
+        }
+        if self.skipped != 0 {
+            my_size += ::protobuf::rt::uint64_size(4, self.skipped);
+        }
+        if self.canceled != 0 {
+            my_size += ::protobuf::rt::uint64_size(5, self.canceled);
+        }
+        if self.impossible != 0 {
+            my_size += ::protobuf::rt::uint64_size(6, self.impossible);
+        }
+        my_size += ::protobuf::rt::unknown_fields_size(self.special_fields.unknown_fields());
+        self.special_fields.cached_size().set(my_size as u32);
+        my_size
+    }
+
+    fn write_to_with_cached_sizes(&self, os: &mut ::protobuf::CodedOutputStream<'_>) -> ::protobuf::Result<()> {
+        if self.built != 0 {
+            os.write_uint64(1, self.built)?;
+        }
+        if self.unchanged != 0 {
+            os.write_uint64(2, self.unchanged)?;
+        }
+        if self.failed != 0 {
+            os.write_uint64(3, self.failed)?;
+        }
+        if self.skipped != 0 {
+            os.write_uint64(4, self.skipped)?;
+        }
+        if self.canceled != 0 {
+            os.write_uint64(5, self.canceled)?;
+        }
+        if self.impossible != 0 {
+            os.write_uint64(6, self.impossible)?;
+        }
+        os.write_unknown_fields(self.special_fields.unknown_fields())?;
+        ::std::result::Result::Ok(())
+    }
+
+    fn special_fields(&self) -> &::protobuf::SpecialFields {
+        &self.special_fields
+    }
+
+    fn mut_special_fields(&mut self) -> &mut ::protobuf::SpecialFields {
+        &mut self.special_fields
+    }
+
+    fn new() -> WantCounts {
+        WantCounts::new()
+    }
+
+    fn clear(&mut self) {
+        self.built = 0;
+        self.unchanged = 0;
+        self.failed = 0;
+        self.skipped = 0;
+        self.canceled = 0;
+        self.impossible = 0;
+        self.special_fields.clear();
+    }
+
+    fn default_instance() -> &'static WantCounts {
+        static instance: WantCounts = WantCounts {
+            built: 0,
+            unchanged: 0,
+            failed: 0,
+            skipped: 0,
+            canceled: 0,
+            impossible: 0,
             special_fields: ::protobuf::SpecialFields::new(),
         };
         &instance

@@ -132,7 +132,7 @@ async fn list(app: App, Query(query): Query<WantsQuery>) -> Answer<Page<WantRow>
 
 /// A want.
 ///
-/// It has `progress` and `graph` while it is open, `causes`, at most ten, if something failed, `left_out` once it
+/// It has `progress`, also once it is over, `graph` while it is open, `causes`, at most ten, if something failed, `left_out` once it
 /// is over, `plan` if it carries one out, `params` if values were given for it, and `archive`, a file name, if it
 /// is [archived](operations.md#old-events).
 #[utoipa::path(

@@ -3,7 +3,7 @@
 use super::answer::{refused, to, Answer};
 use super::form::Sent;
 use super::viewer::Viewer;
-use crate::api::{PrioritizeWant, WantDetail, WantsQuery};
+use crate::api::{PrioritizeWant, Progress, WantDetail, WantsQuery};
 use crate::app::{want_history, wants};
 use crate::extract::Query;
 use crate::state::App;
@@ -11,12 +11,12 @@ use crate::store::WantState;
 use axum::extract::Path;
 use axum::routing::get;
 use axum::Router;
+use databuild_core::amounts::{are, count as many, plural};
 use databuild_core::word::Word as _;
 use databuild_ui::layout::Place as Where;
 use databuild_ui::links;
 use databuild_ui::pages;
 use databuild_ui::pages::ask::Ask;
-use databuild_ui::parts::reference::many;
 use serde::Deserialize;
 
 /// The routes of this noun.
@@ -61,16 +61,25 @@ async fn one(app: App, viewer: Viewer, Path(id): Path<String>, Query(query): Que
 fn ask<'a>(detail: &WantDetail, what: &'a str) -> Result<Ask<'a>, super::answer::Failed> {
     let id = &detail.want.id;
     let progress = detail.progress.clone().unwrap_or_default();
-    let left = many(progress.total.saturating_sub(progress.done + progress.failed), "partition");
-    let running = many(progress.running, "partition");
+    let Progress { left, running, done, .. } = progress;
+    let left_of_it = format!("{} {} left of it", many(left, "partition"), are(left));
     let (question, label, follows, command) = match what {
         "cancel" => (
             format!("Cancel {id}?"),
             "Cancel the want",
             vec![
-                format!("{left} of it are left, and none of them is begun for it any more."),
-                format!("{running} of it are being built; those runs are stopped, unless others want them."),
-                format!("The {} that are done stay.", many(progress.done, "partition")),
+                format!("{left_of_it}, and nothing more is begun for it."),
+                format!(
+                    "{} {} being built; those runs are stopped, unless others want them.",
+                    many(running, "partition"),
+                    are(running)
+                ),
+                format!(
+                    "{} that {} done {}.",
+                    many(done, "partition"),
+                    are(done),
+                    plural(done, "stays", "stay")
+                ),
             ],
             format!("cancel {id}"),
         ),
@@ -78,29 +87,34 @@ fn ask<'a>(detail: &WantDetail, what: &'a str) -> Result<Ask<'a>, super::answer:
             format!("Pause {id}?"),
             "Pause the want",
             vec![
-                format!("{left} of it are left. Nothing more is begun for it until it is resumed."),
-                format!("{running} that are being built go on."),
+                format!("{left_of_it}. Nothing more is begun for it until it is resumed."),
+                format!(
+                    "{} that {} being built {} on.",
+                    many(running, "partition"),
+                    are(running),
+                    plural(running, "goes", "go")
+                ),
             ],
             format!("want pause {id}"),
         ),
         "resume" => (
             format!("Resume {id}?"),
             "Resume the want",
-            vec![format!("{left} of it are left, and are begun as places get free.")],
+            vec![format!("{left_of_it}, and {} as places get free.", plural(left, "begins", "begin"))],
             format!("want resume {id}"),
         ),
         "backfill" => (
             format!("Make {id} a backfill?"),
             "Make it a backfill",
             vec![format!(
-                "{left} of it are left. They begin only when nothing that is not a backfill is ready."
+                "{left_of_it}. What is left begins only when nothing that is not a backfill is ready."
             )],
             format!("want priority {id} backfill"),
         ),
         "interactive" => (
             format!("Put {id} before backfills?"),
             "Put it before backfills",
-            vec![format!("{left} of it are left. They begin before those of backfills.")],
+            vec![format!("{left_of_it}. What is left begins before the work of backfills.")],
             format!("want priority {id} interactive"),
         ),
         other => return Err(refused("bad_query", format!("a want has no action `{other}`"))),

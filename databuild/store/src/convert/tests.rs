@@ -304,8 +304,12 @@ fn what_nobody_wrote_is_malformed() {
 
 #[test]
 fn zero_and_empty_fields_come_back() {
-    let event =
-        Event::WantEnded(WantEnded { want: WantId(0), outcome: WantOutcome::Satisfied, causes: vec![] });
+    let event = Event::WantEnded(WantEnded {
+        want: WantId(0),
+        outcome: WantOutcome::Satisfied,
+        causes: vec![],
+        counts: None,
+    });
     let record = Record { at: jiff::Timestamp::MIN, origin: Origin::default(), event };
     assert_eq!(decoded(&encode(&record)), Ok(record));
 }

@@ -4,7 +4,7 @@ use super::form::{read_all, read_some, store_all, store_some, value, Stored};
 use super::parts::{read_instant, read_request_key, request_key, store_instant};
 use super::ConvertError;
 use databuild_core::event::{
-    Blocked, WantCreated, WantEnded, WantPaused, WantReplanned, WantReprioritized, WantResumed,
+    Blocked, WantCounts, WantCreated, WantEnded, WantPaused, WantReplanned, WantReprioritized, WantResumed,
     WorkAbandoned, WorkCutOff,
 };
 use databuild_core::ids::{PlanId, RunId, WantId};
@@ -146,18 +146,37 @@ impl Stored for WantEnded {
     const WHAT: &'static str = "a want's end";
 
     fn store(&self) -> stored::WantEnded {
-        let WantEnded { want, outcome, causes } = self;
+        let WantEnded { want, outcome, causes, counts } = self;
         stored::WantEnded {
             want: want.0,
             outcome: outcome.number(),
             causes: causes.clone(),
+            counts: store_some(counts.as_ref()),
             ..Default::default()
         }
     }
 
     fn of_known(message: stored::WantEnded) -> Result<WantEnded, ConvertError> {
-        let stored::WantEnded { want, outcome, causes, special_fields: _ } = message;
-        Ok(WantEnded { want: WantId(want), outcome: value(outcome)?, causes })
+        let stored::WantEnded { want, outcome, causes, counts, special_fields: _ } = message;
+        let counts = read_some(counts)?;
+        Ok(WantEnded { want: WantId(want), outcome: value(outcome)?, causes, counts })
+    }
+}
+
+impl Stored for WantCounts {
+    type Message = stored::WantCounts;
+    const WHAT: &'static str = "how the partitions of a want ended";
+
+    fn store(&self) -> stored::WantCounts {
+        let WantCounts { built, unchanged, failed, skipped, canceled, impossible } = *self;
+        let special_fields = Default::default();
+        stored::WantCounts { built, unchanged, failed, skipped, canceled, impossible, special_fields }
+    }
+
+    fn of_known(message: stored::WantCounts) -> Result<WantCounts, ConvertError> {
+        let stored::WantCounts { built, unchanged, failed, skipped, canceled, impossible, special_fields: _ } =
+            message;
+        Ok(WantCounts { built, unchanged, failed, skipped, canceled, impossible })
     }
 }
 

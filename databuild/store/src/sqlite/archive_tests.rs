@@ -200,7 +200,7 @@ fn rows_go_with_what_is_over_and_stay_with_what_is_there() {
     let failed = |run| Event::RunEnded(RunEnded { run: RunId(run), canceled: false, message: "no".into() });
     let ended = |want| {
         let outcome = WantOutcome::Satisfied;
-        Event::WantEnded(WantEnded { want: WantId(want), outcome, causes: vec![] })
+        Event::WantEnded(WantEnded { want: WantId(want), outcome, causes: vec![], counts: None })
     };
     let wanted = |want| match example_records()[4].event.clone() {
         Event::WantCreated(created) => Event::WantCreated(WantCreated { want: WantId(want), ..created }),

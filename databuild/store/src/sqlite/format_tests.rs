@@ -9,7 +9,7 @@ use super::super::testing::{at, example_records};
 use super::log::SqliteLog;
 use super::schema::FORMAT;
 use databuild_core::event::{
-    AttemptEnded, Event, FilesVanished, KeysAdded, PlanCreated, Record, TrialCreated,
+    AttemptEnded, Event, FilesVanished, KeysAdded, PlanCreated, Record, TrialCreated, WantEnded,
 };
 use databuild_core::ids::Seq;
 use rusqlite::types::ValueRef;
@@ -145,6 +145,7 @@ fn without_news(event: &Event, format: i64) -> Event {
             (want.successors, want.whole) = (Vec::new(), false);
             Event::WantReplanned(want)
         }
+        Event::WantEnded(ended) if format < 4 => Event::WantEnded(WantEnded { counts: None, ..ended }),
         Event::AttemptEnded(ended) if format < 4 => {
             Event::AttemptEnded(AttemptEnded { returned: Vec::new(), ..ended })
         }

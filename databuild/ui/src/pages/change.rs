@@ -12,7 +12,7 @@ use crate::parts::reference::{breakable, dataset, digest, job, many, partitions,
 use crate::parts::state::{chip, labeled, Look};
 use crate::parts::table::{column, table};
 use crate::parts::time::{ago, length};
-use databuild_core::amounts::{bytes, number};
+use databuild_core::amounts::{are, bytes, number, plural};
 use databuild_core::text::shell_word;
 use jiff::Timestamp;
 use maud::{html, Markup};
@@ -97,7 +97,7 @@ fn lead(shown: &Change<'_>, now: Timestamp) -> Markup {
                 (Some(base), Some(diff)) => {
                     "Against " a href=(links::change(base.number)) { "graph " (number(base.number)) } ", "
                     b { (number(diff.jobs.len() as u64)) " of " (many(shown.head.jobs.len() as u64, "job")) }
-                    @if diff.jobs.len() == 1 { " differs" } @else { " differ" }
+                    " " (plural(diff.jobs.len() as u64, "differs", "differ"))
                     @match &diff.stale {
                         Some(stale) if stale.partitions > 0 => {
                             ", which made " b { (many(stale.partitions, "partition")) } " stale"
@@ -225,7 +225,7 @@ fn what_is_stale(stale: &StaleView) -> Markup {
         @if all.len() > ROWS { p.note.line { "and " (many((all.len() - ROWS) as u64, "more dataset")) } }
         @if let Some(took) = takes(stale) { p.note.line { "It takes " (took) "." } }
         @if let Some(estimate) = stale.estimate.as_ref().filter(|estimate| !estimate.unknown_jobs.is_empty()) { p.note.line { (many(estimate.unknown_jobs.len() as u64, "job")) " never ran, so nobody knows how long they take." } }
-        @if stale.already > 0 { p.note.line { (many(stale.already, "partition")) @if stale.already == 1 { " is" } @else { " are" } " stale without it, too." } }
+        @if stale.already > 0 { p.note.line { (many(stale.already, "partition")) " " (are(stale.already)) " stale without it, too." } }
     }
 }
 
@@ -299,7 +299,7 @@ pub fn judge(number: u64, label: &str, preview: &AcceptReply, csrf: &str) -> Pag
     let lead = html! {
         h1 { "Is the change of " span.m { (label) } " harmless?" }
         p.say {
-            b { (many(of, "partition")) } @if of == 1 { " was" } @else { " were" } " made by another version of it. Accept them as they are, compare a sample of both versions first, or build them anew."
+            b { (many(of, "partition")) } " " (plural(of, "was", "were")) " made by another version of it. Accept them as they are, compare a sample of both versions first, or build them anew."
         }
     };
     let action = links::change(number);

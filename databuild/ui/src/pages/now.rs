@@ -80,7 +80,7 @@ fn lead(answer: &Now, seen: bool, now: Timestamp) -> Markup {
             }
             @if answer.failed_total > 0 {
                 b { (at_least(answer)) (many(answer.failed_total, "run")) " failed" } " " (since_when(answer, seen, now))
-                @if answer.failed_total > 1 { ", for " (if reasons == 1 { "one reason".to_owned() } else { many(reasons, "reason") }) }
+                @if answer.failed_total > 1 { ", for " (many(reasons, "reason")) }
                 ". "
             } @else {
                 "Nothing has failed " (since_when(answer, seen, now)) ". "
@@ -199,32 +199,20 @@ fn open_row(open: &OpenWant) -> Markup {
     let OpenWant { want: row, progress } = open;
     html! {
         tr {
-            td { (want(&row.id)) " " a href=(links::want(&row.id)) { (title(&row.targets)) } @if row.class == "backfill" { " " span.soft { "backfill" } } (progress_bar(progress)) }
-            td.num { (number(left(progress))) " left" br; span.soft { @if row.paused { (chip("paused")) } @else if row.late { (chip("late")) } @else { (number(progress.done)) " done" } } }
+            td { (want(&row.id)) " " a href=(links::want(&row.id)) { (title(&row.targets)) } @if row.class == "backfill" { " " span.soft { "backfill" } } (bar(&progress_shares(progress), "")) }
+            td.num { (number(progress.left)) " left" br; span.soft { @if row.paused { (chip("paused")) } @else if row.late { (chip("late")) } @else { (number(progress.done)) " done" } } }
         }
     }
 }
 
-/// How much is left of a want.
+/// The partitions of a want, by what became of them: together they are all that it is about.
 #[must_use]
-pub fn left(progress: &Progress) -> u64 {
-    progress.total.saturating_sub(progress.done + progress.failed)
-}
-
-/// How far a want is.
-#[must_use]
-pub fn progress_bar(progress: &Progress) -> Markup {
-    let share = |word, count| Share { word, count };
-    let running = progress.running.min(left(progress));
-    bar(
-        &[
-            share("satisfied", progress.done),
-            share("running", running),
-            share("failed", progress.failed),
-            share("missing", left(progress) - running),
-        ],
-        "",
-    )
+pub fn progress_shares(progress: &Progress) -> Vec<Share<'static>> {
+    let running = progress.running.min(progress.left);
+    let mut shares = vec![("done", progress.done), ("running", running)];
+    shares.extend(progress.not_done());
+    shares.push(("waiting", progress.left - running));
+    shares.into_iter().map(|(word, count)| Share { word, count }).collect()
 }
 
 /// The targets of a want, in short.
@@ -242,7 +230,7 @@ fn late(answer: &Now, now: Timestamp) -> Markup {
         @for open in &answer.late {
             div.pad {
                 span.st { (Look::Late.icon()) a href=(links::want(&open.want.id)) { (title(&open.want.targets)) } }
-                br; span.soft { "Was due " @if let Some(due) = &open.want.due_at { (ago(due, now)) } "; " (number(left(&open.progress))) " left." }
+                br; span.soft { "Was due " @if let Some(due) = &open.want.due_at { (ago(due, now)) } "; " (number(open.progress.left)) " left." }
             }
         }
     }

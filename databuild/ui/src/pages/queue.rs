@@ -8,7 +8,7 @@ use crate::parts::bar::meter;
 use crate::parts::reference::{because, job, many, partitions, run, want};
 use crate::parts::state::{labeled, Look};
 use crate::parts::table::{column, table};
-use databuild_core::amounts::{are, bytes, number};
+use databuild_core::amounts::{are, bytes, number, plural};
 use databuild_core::text::shell_word;
 use jiff::Timestamp;
 use maud::{html, Markup};
@@ -65,11 +65,11 @@ fn lead(queue: &Queue) -> Markup {
             } @else {
                 b { (on_places(queue.running_total, &queue.machine)) } ". "
                 @if queue.next_total > 0 {
-                    b { (many(queue.next_total, "partition")) } " could begin and " (if queue.next_total == 1 { "waits" } else { "wait" }) " for room. "
+                    b { (many(queue.next_total, "partition")) } " could begin and " (plural(queue.next_total, "waits", "wait")) " for room. "
                 } @else {
                     "Nothing could begin now. "
                 }
-                @if others > 0 { (number(others)) " " @if queue.next_total > 0 { "more " } (if others == 1 { "waits" } else { "wait" }) " for something else." }
+                @if others > 0 { (number(others)) " " @if queue.next_total > 0 { "more " } (plural(others, "waits", "wait")) " for something else." }
             }
         }
     }

@@ -8,7 +8,7 @@ use crate::parts::reference::{digest, many};
 use crate::parts::state::{chip, labeled, Look};
 use crate::parts::table::{column, table};
 use crate::parts::time::{ago, ago_if, length, since};
-use databuild_core::amounts::{bytes, number};
+use databuild_core::amounts::{bytes, number, plural};
 use jiff::Timestamp;
 use maud::{html, Markup};
 
@@ -86,7 +86,7 @@ fn stays(idle: &Idle, now: Timestamp) -> Markup {
             @if idle.runs > 0 { a href=(links::runs()) { (many(idle.runs as u64, "run")) } }
             @if idle.runs > 0 && idle.wants > 0 { " and " }
             @if idle.wants > 0 { a href=(links::wants().with("state", "open")) { (many(idle.wants as u64, "want")) } }
-            " that " (if idle.runs + idle.wants == 1 { "is not over keeps" } else { "are not over keep" }) " it up."
+            " that " (plural((idle.runs + idle.wants) as u64, "is not over keeps", "are not over keep")) " it up."
         } @else if let Some(end) = &idle.ends_at {
             "Nothing keeps it up: it ends " (ago(end, now)) ", " (length(after.saturating_mul(1000))) " after its last use."
         }
@@ -174,7 +174,7 @@ fn kinds(disk: &DiskReport) -> Markup {
 fn kind(row: &DiskKind, most: u64) -> Markup {
     let (name, of) = match row.kind.as_str() {
         "log" => ("Event log", ""),
-        "archives" => ("Archives of it", ""),
+        "archives" => ("Archives", "events and lists that left the log"),
         "attempts" => ("Attempts", "their requests, logs and records"),
         "staging" => ("Staging", "outputs that are not published yet"),
         "observers" => ("Observers", "programs that look at external data"),

@@ -1,9 +1,10 @@
 //! One want: how far it is, what it waits for, what failed, and what can be done with it.
 
-use super::now::{failed_row, left, progress_bar};
+use super::now::{failed_row, progress_shares};
 use crate::api::{Progress, WantDetail, WantHistory, WhyWork};
 use crate::layout::{card, heading, Page, Place, Width};
 use crate::links;
+use crate::parts::bar::{bar, in_words, legend, Share};
 use crate::parts::burnup::burn_up;
 use crate::parts::reference::{because, digest, job, many, partitions};
 use crate::parts::state::{said, Look};
@@ -50,7 +51,7 @@ pub fn page(detail: &WantDetail, why: &WhyWork, history: &WantHistory, now: Time
             column("When", "num opt"),
         ];
         let rows = table(&columns, &html! { @for group in &history.failures { (failed_row(group, now)) } });
-        page = page.part(card("failed", Width::Full, &of, &heading("Failed", &much, &[]), &rows));
+        page = page.part(card("failed", Width::Full, &of, &heading("Failed runs", &much, &[]), &rows));
     } else if !detail.causes.is_empty() {
         let causes = html! { @for cause in &detail.causes { p.note { (because(cause)) } } };
         page = page.part(card("failed", Width::Full, &of, &heading("First causes", "", &[]), &causes));
@@ -60,7 +61,7 @@ pub fn page(detail: &WantDetail, why: &WhyWork, history: &WantHistory, now: Time
             "jobs",
             Width::Full,
             &of,
-            &heading("What is left", &many(left(progress), "partition"), &[]),
+            &heading("What is left", &many(progress.left, "partition"), &[]),
             &jobs(progress),
         ));
     }
@@ -75,24 +76,21 @@ fn lead(detail: &WantDetail, why: &WhyWork, history: &WantHistory, now: Timestam
         p.say {
             @match &detail.progress {
                 Some(progress) => {
-                    b { (number(progress.done)) " of " (number(progress.total)) } " partitions done"
-                    @if progress.failed > 0 { ", " b { (number(progress.failed)) " failed" } }
+                    b { (number(progress.done)) " of " (many(progress.total, "partition")) } " done"
+                    @let not_done = progress.not_done().map(|(word, count)| Share { word, count });
+                    @if not_done.iter().any(|share| share.count > 0) { ", " b { (in_words(&not_done)) } }
                     ". "
                     @match pace(detail, progress, history, now) {
                         Some(Pace::Left(left)) => { "About " b { (length(left)) } " to go at the pace so far. " },
                         Some(Pace::Stopped(quiet)) => { b { "Nothing was done for " (length(quiet)) } ", so nobody can tell how long it takes. " },
                         None => {},
                     }
-                    @if !why.blocker.message.is_empty() { "Now: " (because(&why.blocker.message)) "." }
+                    @if row.ended_at.is_none() && !why.blocker.message.is_empty() { "Now: " (because(&why.blocker.message)) "." }
                 },
-                None => {
-                    @if let Some(last) = history.points.last() {
-                        b { (many(last.done, "partition")) " built" } @if last.failed > 0 { ", " b { (number(last.failed)) " failed" } } ". "
-                    }
-                    @if let Some(ended) = &row.ended_at { "It ended " (ago(ended, now)) " after " (between(&row.created_at, ended)) "." }
-                    @if detail.left_out > 0 { " " (many(detail.left_out, "partition")) " of what it asks for are left out by edge rules." }
-                },
+                None => "It ended before the log said how many of its partitions were done. ",
             }
+            @if let Some(ended) = &row.ended_at { "It ended " (ago(ended, now)) " after " (between(&row.created_at, ended)) "." }
+            @if detail.left_out > 0 { " Edge rules leave out " (many(detail.left_out, "partition")) " of what it asks for." }
             @if row.late { " It is " b { "late" } @if let Some(due) = &row.due_at { ": it was due " (ago(due, now)) } "." }
         }
         @if row.ended_at.is_none() { (actions(detail)) }
@@ -137,7 +135,7 @@ const QUIET_MS: u64 = 15_000;
 
 /// The pace since the want was created; none as long as nobody can tell.
 fn pace(detail: &WantDetail, progress: &Progress, history: &WantHistory, now: Timestamp) -> Option<Pace> {
-    let left = left(progress);
+    let left = progress.left;
     if detail.want.paused || left == 0 || history.points.len() < 2 {
         return None;
     }
@@ -161,9 +159,12 @@ fn progress(detail: &WantDetail, history: &WantHistory, now: Timestamp) -> Marku
     let known = history.points.last().map_or(0, |last| last.done + last.failed);
     let total = detail.progress.as_ref().map_or(known, |progress| progress.total);
     html! {
-        @if let Some(progress) = &detail.progress { div.pad { (progress_bar(progress)) } }
+        @if let Some(progress) = &detail.progress {
+            @let shares = progress_shares(progress);
+            div.pad { (bar(&shares, "")) (legend(&shares, |_| None)) }
+        }
         @if history.points.is_empty() {
-            p.note { @if detail.progress.is_some() { "Nothing is done yet." } @else { "Nothing had to be done." } }
+            p.note { @if row.ended_at.is_none() { "No run is over yet." } @else if total == 0 { "Nothing had to be done." } @else { "No run ended for it." } }
         } @else {
             div.pad { (burn_up(&history.points, total, begin, end)) }
             @if history.truncated { p.note.line { "It has done more than the figure shows: the beginning is left out." } }
@@ -216,8 +217,35 @@ mod tests {
     }
 
     #[test]
+    fn what_became_of_all_partitions_is_said_once_and_in_one_way() {
+        let progress =
+            Progress { total: 340, done: 300, failed: 3, skipped: 17, impossible: 2, ..Progress::default() };
+        let progress = Progress { canceled: 4, left: 14, running: 5, ..progress };
+        let sum: u64 = progress_shares(&progress).iter().map(|share| share.count).sum();
+        assert_eq!(sum, progress.total);
+        let now = "2026-11-30T11:00:00Z".parse().unwrap();
+        let mut detail = WantDetail { progress: Some(progress), ..detail() };
+        let why: WhyWork = serde_json::from_value(serde_json::json!({
+            "id": "w1", "state": "open", "block_reason": null, "causes": [], "seq": 1,
+            "blocker": {"kind": "ready", "message": "", "partition": null, "run": null, "since": null, "until": null, "holders": [], "because": null},
+        }))
+        .unwrap();
+        let text = "300 of 340 partitions</b> done, <b>3 failed, 17 skipped, 4 canceled, 2 impossible</b>";
+        let history = WantHistory::default();
+        for ended in [None, Some("2026-11-30T10:30:00Z".to_owned())] {
+            detail.want.ended_at = ended;
+            let shown =
+                page(&detail, &why, &history, now).whole(&crate::layout::Site::default()).into_string();
+            assert!(shown.contains(text), "{shown}");
+            for part in ["done 300", "running 5", "failed 3", "skipped 17", "impossible 2", "waiting 9"] {
+                assert!(shown.contains(part), "{part} is not in {shown}");
+            }
+        }
+    }
+
+    #[test]
     fn an_estimate_goes_when_the_pace_does() {
-        let progress = Progress { total: 20, done: 10, ..Progress::default() };
+        let progress = Progress { total: 20, done: 10, left: 10, ..Progress::default() };
         let point = |minute: u32, done| ProgressPoint {
             at: format!("2026-11-30T10:{minute:02}:00Z"),
             done,

@@ -66,7 +66,7 @@ pub(super) fn fill(look: Look) -> &'static str {
         Look::Stale | Look::Retry => "f-stale",
         Look::Bad => "f-bad",
         Look::Running => "f-run",
-        Look::Missing => "f-miss",
+        Look::Missing | Look::Waiting => "f-miss",
         _ => "f-out",
     }
 }

@@ -1,5 +1,6 @@
 //! How far a want was when: what was done, what failed, and how much there is to do.
 
+use super::reference::many;
 use super::time::{exact, length};
 use crate::api::ProgressPoint;
 use databuild_core::amounts::number;
@@ -35,9 +36,9 @@ pub fn burn_up(points: &[ProgressPoint], total: u64, begin: Timestamp, end: Time
     let failed = points.iter().any(|point| point.failed > 0).then(|| line(&|point| point.failed));
     let last = points.last().cloned().unwrap_or_default();
     let said = format!(
-        "{} of {} partitions done and {} failed within {}",
+        "{} of {} done and {} failed within {}",
         number(last.done),
-        number(total),
+        many(total, "partition"),
         number(last.failed),
         length(long as u64)
     );
@@ -48,7 +49,7 @@ pub fn burn_up(points: &[ProgressPoint], total: u64, begin: Timestamp, end: Time
             path.a-done d={ (done) "V" (format!("{:.1}", y(0))) "Z" } {}
             path.l-done d=(done) {}
             @if let Some(failed) = failed { path.l-bad d=(failed) {} }
-            text x=(LEFT) y="12" { (number(total)) " partitions" }
+            text x=(LEFT) y="12" { (many(total, "partition")) }
             text x=(LEFT) y=(HEIGHT - 5.0) { (exact(begin)) }
             text x=(WIDTH - LEFT) y=(HEIGHT - 5.0) text-anchor="end" { (length(long as u64)) }
         }

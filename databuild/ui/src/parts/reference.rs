@@ -1,6 +1,8 @@
 //! Names of things, as links.
 
 use crate::links;
+/// `1 partition`, `1,095 partitions`.
+pub use databuild_core::amounts::count as many;
 use databuild_core::amounts::number;
 use maud::{html, Markup};
 
@@ -50,12 +52,6 @@ pub fn breakable(text: &str) -> Markup {
 #[must_use]
 pub fn counted(count: u64, url: &links::Url) -> Markup {
     html! { a href=(url) { (number(count)) } }
-}
-
-/// `1 partition`, `1,095 partitions`.
-#[must_use]
-pub fn many(count: u64, what: &str) -> String {
-    format!("{} {what}{}", number(count), if count == 1 { "" } else { "s" })
 }
 
 /// The first digits of a digest; all of it shows when somebody points at it.

@@ -38,19 +38,20 @@ impl Look {
     #[must_use]
     pub fn of(word: &str) -> Look {
         match word {
-            "current" | "completed" | "satisfied" | "success" | "passed" | "equal" | "good" => Look::Ok,
+            "current" | "completed" | "satisfied" | "done" | "success" | "passed" | "equal" | "good" => {
+                Look::Ok
+            }
             "behind" => Look::Behind,
             "empty" => Look::Empty,
             "stale" | "differs" | "inputs_moved" => Look::Stale,
             "missing" | "unseen" => Look::Missing,
             "building" | "running" | "publishing" => Look::Running,
-            "failed" | "failure" | "permanent_failure" | "timeout" | "out_of_memory" | "lost" | "error" => {
-                Look::Bad
-            }
+            "failed" | "failure" | "permanent_failure" | "timeout" | "out_of_memory" | "lost" | "error"
+            | "impossible" => Look::Bad,
             "retry_wait" | "backoff" => Look::Retry,
             "paused" | "suspended" | "missing_input" => Look::Paused,
             "canceled" | "canceling" | "expired" | "revoked" => Look::Canceled,
-            "left_out" => Look::Out,
+            "left_out" | "skipped" => Look::Out,
             "late" => Look::Late,
             _ => Look::Waiting,
         }

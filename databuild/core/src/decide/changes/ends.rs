@@ -103,7 +103,8 @@ pub(crate) fn end(out: &mut Out, id: WantId, outcome: WantOutcome) {
             format!("it was not over within the {seconds} s that it was given (ttl)")
         }));
     }
-    out.event(Event::WantEnded(WantEnded { want: id, outcome, causes }));
+    let counts = want.as_ref().map(|want| want.counts_at_end());
+    out.event(Event::WantEnded(WantEnded { want: id, outcome, causes, counts }));
     if let Some(want) = want {
         want_over(out, &want, outcome);
     }

@@ -98,7 +98,7 @@ pub(crate) fn looked(out: &mut Out, id: WantId, sightings: &Sightings) -> Result
 /// Whether a want is left as it is: it has failed in part, so that it is asked for again in any case; it carries out
 /// a plan and does what that shows; or it makes something with values by hand, which is meant to differ.
 fn is_settled(want: &Want) -> bool {
-    want.failed > 0 || want.plan.is_some() || want.invoked.is_some()
+    want.counts.not_done() > 0 || want.plan.is_some() || want.invoked.is_some()
 }
 
 /// Whether external data has to be looked at before it can be said that it is not there.

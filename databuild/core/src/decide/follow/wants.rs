@@ -36,12 +36,12 @@ pub(crate) fn end_wants(out: &mut Out) {
             continue;
         }
         let nothing = names_nothing(out.state, &want);
-        let outcome = match want.failed == 0 && nothing.is_none() {
+        let outcome = match want.counts.not_done() == 0 && nothing.is_none() {
             true => WantOutcome::Satisfied,
             false => WantOutcome::Failed,
         };
         let causes = want.causes.iter().cloned().chain(nothing).collect();
-        out.event(Event::WantEnded(WantEnded { want: want.id, outcome, causes }));
+        out.event(Event::WantEnded(WantEnded { want: want.id, outcome, causes, counts: Some(want.counts) }));
         want_over(out, &want, outcome);
     }
 }

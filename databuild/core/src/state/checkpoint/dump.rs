@@ -1,7 +1,9 @@
 //! What a dump holds, and how it is taken.
 
 use super::{EntryColumns, SetColumns};
-use crate::event::{ArmId, OutputRecord, PriorityClass, Refresh, SetText, TrialCreated, TrialEnded};
+use crate::event::{
+    ArmId, OutputRecord, PriorityClass, Refresh, SetText, TrialCreated, TrialEnded, WantCounts,
+};
 use crate::graph::{JobDigests, JobIx, Params, Registered};
 use crate::ids::{GraphId, PlanId, RunId, Seq, TrialId, WantId};
 use crate::partition_set::{Axis, PartitionSet};
@@ -173,13 +175,7 @@ pub struct WantDump {
     /// By index in [`StateDump::work`].
     pub remaining: Vec<(u32, SetColumns)>,
     /// As in the state.
-    pub total: u64,
-    /// As in the state.
-    pub done: u64,
-    /// As in the state.
-    pub unchanged: u64,
-    /// As in the state.
-    pub failed: u64,
+    pub counts: WantCounts,
     /// As in the state.
     pub causes: Vec<String>,
     /// As in the state.
@@ -414,10 +410,7 @@ impl WantDump {
             created_at,
             expires_at,
             remaining,
-            total,
-            done,
-            unchanged,
-            failed,
+            counts,
             causes,
             plan,
             paused,
@@ -437,10 +430,7 @@ impl WantDump {
             created_at: *created_at,
             expires_at: *expires_at,
             remaining: remaining.iter().map(set).collect(),
-            total: *total,
-            done: *done,
-            unchanged: *unchanged,
-            failed: *failed,
+            counts: *counts,
             causes: causes.clone(),
             plan: *plan,
             parent: *parent,

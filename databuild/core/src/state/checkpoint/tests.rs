@@ -398,7 +398,7 @@ fn the_histories_have_all_that_a_state_can_have() {
                 meet("expires", want.expires_at.is_some());
                 meet("paused", want.paused);
                 meet("causes", !want.causes.is_empty());
-                meet("unchanged", want.unchanged > 0);
+                meet("unchanged", want.counts.unchanged > 0);
                 meet("remaining of many jobs", want.remaining.len() > 1);
             }
             for run in &dump.runs {

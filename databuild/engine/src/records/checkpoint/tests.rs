@@ -4,7 +4,7 @@ use super::*;
 use databuild_core::event::{
     ArmId, DatasetGround, Grounds, JobGround, OutputRecord, PlanCreated, PlanRow, PlanRowKind, PriorityClass,
     Refresh, TrialArm, TrialCreated, TrialEnded, TrialKind, TrialOutcome, TrialResult, TrialSample,
-    TrialVerdict,
+    TrialVerdict, WantCounts,
 };
 use databuild_core::graph::JobDigests;
 use databuild_core::ids::{GraphId, PlanId, RunId, Seq, TrialId, WantId};
@@ -129,10 +129,7 @@ fn full() -> StateDump {
         created_at: time("2024-03-14T01:02:03.123456789Z"),
         expires_at: (id > 1).then(|| time("1969-03-14T12:00:00.000000001Z")),
         remaining: vec![(0, set(11)), (3, SetColumns::default())],
-        total: 12,
-        done: 5,
-        unchanged: 4,
-        failed: 3,
+        counts: WantCounts { built: 5, unchanged: 4, failed: 3, skipped: 8, canceled: 2, impossible: 6 },
         causes: vec!["because".to_owned()],
         plan: (id > 1).then_some(PlanId(id)),
         paused: id > 1,
@@ -272,7 +269,7 @@ fn one_format_has_one_form() {
     let digest = databuild_core::digest::sha256_hex(&bytes_of(&full()));
     assert_eq!(
         (FORMAT, digest.as_str()),
-        (19, "a9b4dce801bb1857f68be806655c2c63366d1f97048a5a0b63edf693175b63ac")
+        (20, "4331f576b3eb3b0c61f2a8464a8f936726479e33bc2f48c056b1ff61b2434a4e")
     );
 }
 
