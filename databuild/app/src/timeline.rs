@@ -22,7 +22,7 @@ use databuild_core::ids::{RunId, Seq, WantId};
 use databuild_core::state::State;
 use databuild_core::word::Word as _;
 use jiff::Timestamp;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Runs that are told one by one, at most.
 const BY_RUN: usize = 100;
@@ -159,6 +159,7 @@ fn row(run: RunRow, attempts: &[AttemptRow], ready: Option<Timestamp>) -> Timeli
         leased_at: attempt.leased_at.to_string(),
         started_at: attempt.started_at.map(|at| at.to_string()),
         ended_at: attempt.ended_at.map(|at| at.to_string()),
+        wall_ms: runs::wall_ms(attempt),
     };
     TimelineRun {
         run: run.id.to_string(),
@@ -221,15 +222,26 @@ fn newest(
         }
     }
     // What goes on for long may have begun before all that was looked at.
-    if asked.from.is_some() && older.is_none() {
-        let seen: Vec<RunId> = rows.iter().map(|run| run.id).collect();
-        for id in state.runs().keys().filter(|id| !seen.contains(id)).take(EARLIER) {
-            let Some(found) = reader.run(*id)?.value else { continue };
-            if asked.has(&found.run) && is_seen(&found.run.partition) {
-                rows.push(found.run);
-            }
+    let seen: BTreeSet<RunId> = rows.iter().map(|run| run.id).collect();
+    let mut live = Vec::new();
+    for id in state.runs().keys().filter(|id| !seen.contains(id)) {
+        if live.len() == EARLIER.min(limit) {
+            break;
+        }
+        let Some(found) = reader.run(*id)?.value.map(|found| found.run) else { continue };
+        let of_job = jobs.is_empty() || jobs.contains(&found.job);
+        if of_job && asked.has(&found) && is_seen(&found.partition) {
+            live.push(found);
         }
     }
+    // It takes the place of what has been over for longest.
+    let room = limit - live.len();
+    if rows.len() > room {
+        let first_left_out = rows[room].id;
+        rows.truncate(room);
+        older = Some(rows.last().map_or_else(|| RunId(first_left_out.0 + 1), |last| last.id));
+    }
+    rows.extend(live);
     Ok((rows, older))
 }
 
@@ -385,6 +397,57 @@ mod tests {
         assert_eq!(newest(state, &reader, &others, &[], &anything()).unwrap(), (Vec::new(), None));
         let late = Asked { before: Some(RunId(1)), ..anything() };
         assert!(newest(state, &reader, &Audience::default(), &[], &late).unwrap().0.is_empty());
+    }
+
+    #[test]
+    fn what_is_under_way_is_told_however_many_runs_began_since() {
+        let mut workspace = Workspace::new(&chain("code"));
+        for name in ["a", "b"] {
+            workspace.observe(&format!("raw/name={name}"), "r1");
+        }
+        workspace.want("text/name=b", Refresh::Stale);
+        for number in 0..=BY_RUN {
+            workspace.want("text/name=a", Refresh::All);
+            workspace.finish("text/name=a", &format!("t{number}"));
+        }
+        let (state, reader) = (&workspace.core.state, workspace.reader());
+        let (rows, older) = newest(state, &reader, &Audience::default(), &[], &anything()).unwrap();
+        assert_eq!(rows.len(), BY_RUN);
+        assert!(rows.iter().any(|run| run.partition == "text/name=b"), "it still runs");
+        let ended = rows.iter().filter(|run| run.partition == "text/name=a").map(|run| run.id).min();
+        assert_eq!(older, ended, "there the next page goes on");
+        let others = ["//:other".to_owned()];
+        assert_eq!(newest(state, &reader, &Audience::default(), &others, &anything()).unwrap().0, []);
+    }
+
+    #[test]
+    fn a_want_has_the_runs_that_it_shares_with_older_ones() {
+        let mut workspace = Workspace::new(&chain("code"));
+        for name in ["a", "b"] {
+            workspace.observe(&format!("raw/name={name}"), "r1");
+        }
+        workspace.want("text/name=b", Refresh::Stale);
+        workspace.finish("text/name=b", "t1");
+        for refresh in [Refresh::Stale, Refresh::Stale, Refresh::All] {
+            workspace.later(1);
+            workspace.want("text/name=a", refresh);
+        }
+        let told = |workspace: &Workspace, want: u64| {
+            let (state, reader) = (&workspace.core.state, workspace.reader());
+            let row = reader.want(WantId(want)).unwrap().value.unwrap();
+            let said = reader.work_of_want(WantId(want), None).unwrap().value.said;
+            let mut found = Vec::new();
+            each_run(state, &reader, &row, &all_work(state, &said), |run, own| found.push((run.id.0, own)))
+                .unwrap();
+            found
+        };
+        assert_eq!(told(&workspace, 3), [(2, 1)], "it goes on");
+        workspace.later(1);
+        workspace.finish("text/name=a", "t1");
+        for want in [2, 3] {
+            assert_eq!(told(&workspace, want).last(), Some(&(2, 1)), "w{want}");
+        }
+        assert_eq!(told(&workspace, 4), [(3, 1)], "what it makes anew is no run from before");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use super::scope::{all_work, by_job};
 use super::{history, AppError};
 use crate::api::{ProgressPoint, WantHistory};
 use crate::store::{History, RunFilter, RunRow, RunState, WantRow, MAX_ROWS};
-use databuild_core::event::SetText;
+use databuild_core::event::{Refresh, SetText};
 use databuild_core::graph::JobIx;
 use databuild_core::ids::{RunId, WantId};
 use databuild_core::partition_set::PartitionSet;
@@ -20,6 +20,8 @@ use std::collections::BTreeMap;
 
 /// Runs that are looked at, at most.
 const MOST_RUNS: usize = 5_000;
+/// Runs that began before the want, of which some may have been under way when it was created.
+const MOST_BEFORE: usize = 500;
 /// Points of an answer, at most.
 const MOST_POINTS: usize = 200;
 /// Groups of failures, at most.
@@ -88,8 +90,8 @@ fn own_of(work: &BTreeMap<JobIx, PartitionSet>, made: &BTreeMap<JobIx, Partition
     made.iter().map(part).sum()
 }
 
-/// Calls `each` for runs that made what a want waits for while it was open, newest first, with how many partitions of
-/// the want that is. True if there were more.
+/// Calls `each` for runs that made what a want waits for while it was open, also if they began before it, newest first, with
+/// how many partitions of the want that is. True if there were more.
 pub(super) fn each_run(
     state: &State,
     reader: &dyn History,
@@ -100,17 +102,25 @@ pub(super) fn each_run(
     let own = |text: &str| own_of(work, &by_job(state, std::slice::from_ref(&text.to_owned())));
     let mut filter =
         RunFilter { before: first_after(state, reader, want)?, limit: MAX_ROWS, ..RunFilter::default() };
-    let mut looked = 0;
+    let (mut looked, mut before) = (0, 0);
     loop {
         let found = reader.runs(&filter, &|_| true)?.value;
         for run in found.rows {
             looked += 1;
-            if run.created_at < want.created_at {
+            let was_before = run.created_at < want.created_at;
+            before += usize::from(was_before);
+            if before > MOST_BEFORE {
                 return Ok(false);
             }
-            let count = own(&run.partition);
+            // One that was under way then may make what the want waits for, unless it is to be made anew.
+            let shared = !was_before
+                || want.refresh != Refresh::All && run.ended_at.is_none_or(|ended| ended > want.created_at);
             let in_time = run.ended_at.zip(want.ended_at).is_none_or(|(run, want)| run <= want);
-            if count > 0 && run.trial.is_none() && in_time {
+            if !shared || !in_time || run.trial.is_some() {
+                continue;
+            }
+            let count = own(&run.partition);
+            if count > 0 {
                 each(run, count);
             }
         }

@@ -23,7 +23,7 @@ pub struct TimelineQuery {
 /// `GET /api/v1/timeline`: when attempts waited, were on their way, and ran.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
 pub struct Timeline {
-    /// The time that it is about, first to last: pieces in which something was under way, and those in which nothing was.
+    /// The time that it is about, first to last: pieces in which one of these runs was under way, and those in which none was.
     pub axis: Vec<TimelinePiece>,
     /// Runs, in the order in which they were handed out; none if there are so many that they are folded.
     pub runs: Vec<TimelineRun>,
@@ -44,7 +44,7 @@ pub struct TimelinePiece {
     pub from: String,
     /// RFC 3339.
     pub until: String,
-    /// Nothing was under way.
+    /// None of the runs was under way.
     pub idle: bool,
 }
 
@@ -81,6 +81,9 @@ pub struct AttemptTimes {
     pub started_at: Option<String>,
     /// When it was over, RFC 3339; absent while it goes on.
     pub ended_at: Option<String>,
+    /// How long its process ran, in milliseconds; absent while it goes on, and if it had none.
+    #[serde(default)]
+    pub wall_ms: Option<u64>,
 }
 
 /// The runs of a job, folded.

@@ -109,7 +109,7 @@ fn lead(shown: &Run<'_>, now: Timestamp) -> Markup {
             (job(&row.job)) " for " (partitions(&row.partition, row.partitions))
             @if row.partitions > 1 { " (" (many(row.partitions, "partition")) ")" }
             ". " (began(shown.detail, now))
-            @if let Some(ended) = &row.ended_at { ", took " (between(&row.created_at, ended)) }
+            @if let Some(ended) = &row.ended_at { ", took " (between(&row.created_at, ended)) @if shown.detail.attempts.len() > 1 { " with all attempts" } }
             ". "
             @if !is_over(shown.detail) && shown.why.blocker.kind != "running" { "Now: " (because(&shown.why.blocker.message)) "." }
             @if let Some(trial) = &row.trial { " It is part of trial " (trial) ", so it publishes nothing." }
@@ -133,7 +133,7 @@ fn attempts(shown: &Run<'_>, now: Timestamp) -> Markup {
         column("Attempt", "fit"),
         column("Outcome", ""),
         column("Exit code", "num opt"),
-        column("Took", "num"),
+        column("Ran", "num"),
         column("CPU", "num opt"),
         column("Memory", "num opt"),
         column("When", "num opt"),

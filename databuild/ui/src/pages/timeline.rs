@@ -4,7 +4,7 @@ use crate::api::{AttemptTimes, Timeline, TimelineFold, TimelineQuery, TimelineRu
 use crate::layout::{card, heading, Page, Place, Width};
 use crate::links::{self, Url};
 use crate::parts::form::{filter, text};
-use crate::parts::reference::{job, many, partitions, run};
+use crate::parts::reference::{job, many, partitions};
 use crate::parts::state::chip;
 use crate::parts::table::{column, table};
 use crate::parts::time::{ago, length};
@@ -63,7 +63,7 @@ fn lead(timeline: &Timeline, query: &TimelineQuery, now: Timestamp) -> Markup {
                 "Nothing was under way in this time."
             } @else {
                 b { (many(timeline.total, "run")) } " within " b { (length(busy + idle)) }
-                @if idle > 0 { ", of which nothing was under way for " (length(idle)) }
+                @if idle > 0 { "; for " (length(idle)) " of that, none of them was under way" }
                 ". "
                 @if !timeline.folds.is_empty() { "That is too many to show one by one: a part of the figure leads closer." }
             }
@@ -118,7 +118,7 @@ fn runs(rows: &[TimelineRun], now: Timestamp) -> Markup {
         return html! { p.note { "No run." } };
     }
     let columns = [
-        column("Run", "fit"),
+        column("Attempt", "fit"),
         column("Partition", ""),
         column("Job", "opt"),
         column("Handed out", "num opt"),
@@ -136,7 +136,7 @@ fn attempt_row(row: &TimelineRun, attempt: &AttemptTimes, now: Timestamp) -> Mar
     let said = |ms: Option<f64>| ms.map_or_else(String::new, |ms| length(ms as u64));
     html! {
         tr {
-            td.fit { (run(&row.run)) @if attempt.number > 1 { " " span.soft { "attempt " (attempt.number) } } }
+            td.fit { a.m href=(links::run(&row.run).with("attempt", attempt.number)) { (row.run) "-" (attempt.number) } }
             td { (partitions(&row.partition, row.partitions)) }
             td.opt { (job(&row.job)) }
             td.num.opt { (ago(&attempt.leased_at, now)) }
@@ -154,7 +154,7 @@ fn folds(rows: &[TimelineFold], query: &TimelineQuery) -> Markup {
         column("Runs", "num"),
         column("On their way", "num opt"),
         column("Ran", "num"),
-        column("Failed", "num"),
+        column("Failed attempts", "num"),
     ];
     let listed = html! {
         @for row in rows {
@@ -207,7 +207,7 @@ mod tests {
         assert!(made.parts.iter().all(|part| part.of.is_empty()));
         let shown = made.whole(&crate::layout::Site::default()).into_string();
         for part in [
-            "<b>500 runs</b> within <b>1 h 00 min</b>, of which nothing was under way for 40 min 00 s.",
+            "<b>500 runs</b> within <b>1 h 00 min</b>; for 40 min 00 s of that, none of them was under way.",
             "/timeline?want=w3&amp;from=2026-11-30T10:00:00Z&amp;until=2026-11-30T11:00:00Z&amp;before=r12",
             "/timeline?want=w3&amp;from=2026-11-30T11:00:00Z",
             "databuild want get w3",

@@ -40,7 +40,7 @@ fn list(rows: &Rows<WantRow>, query: &WantsQuery, now: Timestamp) -> Markup {
         column("What", ""),
         column("By", "opt"),
         column("Asked", "num opt"),
-        column("Took", "num"),
+        column("Open for", "num"),
     ];
     html! {
         @if rows.data.is_empty() {

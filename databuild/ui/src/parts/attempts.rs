@@ -82,5 +82,6 @@ fn spans(row: &AttemptRow, ms: &impl Fn(&str) -> Option<f64>, now: f64) -> Vec<S
             _ => ("w-out", said(outcome)),
         },
     };
-    vec![start, Span { class, from: started, to, said: format!("{how}, ran {}", took(started, to)) }]
+    let ran = row.wall_ms.map_or_else(|| took(started, to), length);
+    vec![start, Span { class, from: started, to, said: format!("{how}, ran {ran}") }]
 }

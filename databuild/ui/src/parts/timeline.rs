@@ -3,11 +3,11 @@
 //! Waiting, being on its way and running have each a colour, a pattern and a height, so that nobody needs to tell colours apart.
 //! The same is in a table beside the figure, which has the links for the keyboard.
 
+use super::reference::many;
 use super::state::{said, Look};
 use super::time::{exact, length};
 use crate::api::{AttemptTimes, Timeline, TimelineBin, TimelineFold, TimelineRun};
 use crate::links::{self, Url};
-use databuild_core::amounts::number;
 use jiff::Timestamp;
 use maud::{html, Markup, PreEscaped};
 
@@ -89,7 +89,7 @@ impl Axis {
             line.axis x1=(LABEL) x2=(WIDTH - RIGHT) y1=(TOP - 8.0) y2=(TOP - 8.0) {}
             @for (from, to, left, right, idle) in &self.pieces {
                 @if *idle {
-                    path.pause d={ "M" (number_of(left + 6.0)) " " (TOP - 8.0) "V" (height) "M" (number_of(right - 6.0)) " " (TOP - 8.0) "V" (height) } { title { "nothing was under way for " (length((to - from) as u64)) } }
+                    path.pause d={ "M" (number_of(left + 6.0)) " " (TOP - 8.0) "V" (height) "M" (number_of(right - 6.0)) " " (TOP - 8.0) "V" (height) } { title { "none of these runs was under way for " (length((to - from) as u64)) } }
                 }
             }
         }
@@ -122,7 +122,7 @@ pub fn figure(timeline: &Timeline, url: &Url, now: Timestamp) -> Markup {
     let height = TOP
         + if folded { FOLD * timeline.folds.len() as f64 } else { ROW * timeline.runs.len() as f64 }
         + 4.0;
-    let said = format!("{} runs on an axis of time; the table below says the same", number(timeline.total));
+    let said = format!("{} on an axis of time; the table below says the same", many(timeline.total, "run"));
     html! {
         div.scroll.pad tabindex="0" role="region" aria-label="Timeline" {
             svg.fig.long viewBox={ "0 0 " (WIDTH) " " (height) } width="100%" role="group" aria-label=(said) {
@@ -169,7 +169,8 @@ pub fn phases(attempt: &AttemptTimes, now: Timestamp) -> Option<Phases> {
     Some(Phases {
         waited: attempt.ready_at.as_deref().and_then(ms).map(|ready| (leased - ready).max(0.0)),
         dispatch: (started.unwrap_or(ended) - leased).max(0.0),
-        ran: started.map(|started| (ended - started).max(0.0)),
+        // Between its beginning and its end on record are other things, too: what was made is looked at.
+        ran: started.map(|started| attempt.wall_ms.map_or((ended - started).max(0.0), |ms| ms as f64)),
     })
 }
 
@@ -222,7 +223,7 @@ fn folds(folds: &[TimelineFold], axis: &Axis, url: &Url) -> Markup {
             @let y = TOP + FOLD * at as f64;
             @let name = if fold.job.is_empty() { "all other jobs" } else { fold.job.as_str() };
             text x="0" y=(y + 17.0) { title { (name) } (short(name)) }
-            text x="0" y=(y + 31.0) { (number(fold.runs)) " runs" }
+            text x="0" y=(y + 31.0) { (many(fold.runs, "run")) }
             line.axis x1=(LABEL) x2=(WIDTH - RIGHT) y1=(y + FOLD - 4.0) y2=(y + FOLD - 4.0) {}
             @for bin in &fold.bins { (bin_marks(fold, bin, axis, y, most, url)) }
         }
@@ -240,11 +241,11 @@ fn bin_marks(fold: &TimelineFold, bin: &TimelineBin, axis: &Axis, y: f64, most: 
     let (ran, dispatch) = (tall(bin.running_ms).max(1.0), tall(bin.dispatch_ms));
     let base = y + FOLD - 4.0;
     let said = format!(
-        "{} to {}: {} runs, {} failed; ran {}, on their way {}",
+        "{} to {}: {}, {}; ran {}, on their way {}",
         exact(Timestamp::from_millisecond(from as i64).unwrap_or_default()),
         Timestamp::from_millisecond(to as i64).unwrap_or_default().strftime("%H:%M:%S"),
-        number(bin.runs),
-        number(bin.failed),
+        many(bin.runs, "run"),
+        many(bin.failed, "failed attempt"),
         length(bin.running_ms),
         length(bin.dispatch_ms)
     );
@@ -307,6 +308,7 @@ mod tests {
                 leased_at: at("10:00:10").unwrap(),
                 started_at: at("10:00:12"),
                 ended_at: outcome.and_then(|_| at("10:01:00")),
+                wall_ms: outcome.map(|_| 48_000),
             }],
         }
     }
@@ -341,7 +343,7 @@ mod tests {
             "<title>r1 attempt 1 failure, ran 48 s</title>",
             "class=\"k-bad\"",
             "<title>r2 attempt 1 runs 1 min 48 s</title>",
-            "nothing was under way for 3 h 58 min",
+            "none of these runs was under way for 3 h 58 min",
         ] {
             assert!(shown.contains(part), "{part} is not in {shown}");
         }
