@@ -73,9 +73,8 @@ impl Asker {
 
     /// Lets a request through if it may be answered.
     pub(super) async fn pass(&self, app: &App, request: Request) -> Result<Request, ApiError> {
-        let Asker::Holder { name, scopes, datasets } = self else { return Ok(request) };
-        let needed = needed(request.method(), request.uri().path());
-        if !scopes.iter().any(|scope| scope.includes(needed)) {
+        let Asker::Holder { name, datasets, .. } = self else { return Ok(request) };
+        if let Some(needed) = self.lacks(request.method(), request.uri().path()) {
             let message =
                 format!("the token `{name}` is not for this: it would need the scope `{}`", needed.word());
             return Err(ApiError::new("scope_missing", message).with("scope", needed.word()));
@@ -96,6 +95,13 @@ impl Asker {
         own.backend.audience = self.audience();
         check(&own, named).await?;
         Ok(request)
+    }
+
+    /// The scope that a request needs and the token does not have.
+    pub(super) fn lacks(&self, method: &Method, path: &str) -> Option<Scope> {
+        let Asker::Holder { scopes, .. } = self else { return None };
+        let needed = needed(method, path);
+        (!scopes.iter().any(|scope| scope.includes(needed))).then_some(needed)
     }
 
     /// What they may see.
@@ -133,7 +139,9 @@ fn needed(method: &Method, path: &str) -> Scope {
         | ("POST", ["wants" | "runs", _])
         | ("POST", ["keys", _] | ["keys", _, "retire"] | ["scan"] | ["gc"])
         | ("PUT", ["pools"] | ["server", "slots"]) => Scope::Operate,
-        ("POST", ["accept" | "taint" | "untaint" | "adopt"]) => Scope::Approve,
+        ("POST", ["accept" | "taint" | "untaint" | "adopt"])
+        // The form of a page.
+        | ("POST", ["changes", _]) => Scope::Approve,
         _ => Scope::Admin,
     }
 }

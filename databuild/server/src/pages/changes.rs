@@ -92,7 +92,12 @@ async fn judge(app: &App, viewer: &Viewer, id: String, what: &str, job: String) 
         return Err(refused("graph_replaced", message));
     }
     let preview = judgements::accept(app, request(job.clone(), "", None, true)).await?;
-    Ok(viewer.shown(&pages::change::judge(graph.number, &job, &preview, &viewer.site.csrf)))
+    Ok(viewer.shown(&pages::change::judge(
+        graph.number,
+        &job,
+        &preview,
+        viewer.may(links::change(graph.number).path()),
+    )))
 }
 
 fn request(job: String, reason: &str, evidence: Option<String>, dry_run: bool) -> AcceptRequest {

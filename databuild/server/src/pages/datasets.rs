@@ -78,7 +78,7 @@ async fn one(app: App, viewer: Viewer, Path(name): Path<String>, Query(query): Q
         .with("sel", &query.sel);
     let shown = |tab: Tab<'_>| {
         let dataset = pages::dataset::Dataset { detail: &detail, tab, url: url.clone() };
-        viewer.shown(&pages::dataset::page(&dataset, &viewer.site.csrf, viewer.now))
+        viewer.shown(&pages::dataset::page(&dataset, viewer.may("/plans"), viewer.now))
     };
     Ok(match query.tab.as_str() {
         "history" => {
@@ -152,5 +152,5 @@ async fn partition(app: App, viewer: Viewer, Query(query): Query<ReferenceQuery>
     let why = why::partition(&app, WhyQuery { partition: query.reference }).await?;
     let of = RunsQuery { partition: Some(why.partition.clone()), limit: Some(ROWS), ..RunsQuery::default() };
     let made = runs::list(&app, of).await?;
-    Ok(viewer.shown(&pages::partition::page(&why, &made, &viewer.site.csrf, viewer.now)))
+    Ok(viewer.shown(&pages::partition::page(&why, &made, viewer.may("/plans"), viewer.now)))
 }

@@ -34,7 +34,7 @@ async fn page(app: App, viewer: Viewer, headers: HeaderMap) -> Answer {
     let since = since.filter(|since| since.parse::<jiff::Timestamp>().is_ok());
     let seen = since.is_some();
     let answer = now::get(&app, NowQuery { since }).await?;
-    Ok(viewer.shown(&pages::now::page(&answer, seen, &viewer.site.csrf, viewer.now)))
+    Ok(viewer.shown(&pages::now::page(&answer, seen, viewer.may("/seen"), viewer.now)))
 }
 
 /// What failed until now was seen.

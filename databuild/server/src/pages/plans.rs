@@ -28,7 +28,7 @@ struct ListQuery {
 
 async fn list(app: App, viewer: Viewer, Query(query): Query<ListQuery>) -> Answer {
     let kept = plans::list(&app, &api::PlansQuery { limit: Some(MAX_ROWS), ..Default::default() })?;
-    Ok(viewer.shown(&pages::plans::page(&kept.data, &query.targets, &viewer.site.csrf, viewer.now)))
+    Ok(viewer.shown(&pages::plans::page(&kept.data, &query.targets, viewer.may("/plans"), viewer.now)))
 }
 
 async fn create(app: App, viewer: Viewer, sent: Sent) -> Answer {
@@ -43,13 +43,13 @@ async fn create(app: App, viewer: Viewer, sent: Sent) -> Answer {
     // One with nothing to do is not kept.
     match &plan.id {
         Some(id) => Ok(to(&links::plan(id))),
-        None => Ok(viewer.shown(&pages::plan::page(&plan, &viewer.site.csrf, viewer.now))),
+        None => Ok(viewer.shown(&pages::plan::page(&plan, viewer.may("/plans"), viewer.now))),
     }
 }
 
 async fn one(app: App, viewer: Viewer, Path(id): Path<String>) -> Answer {
     let plan = plans::get(&app, plans::parse(&id)?).await?;
-    Ok(viewer.shown(&pages::plan::page(&plan, &viewer.site.csrf, viewer.now)))
+    Ok(viewer.shown(&pages::plan::page(&plan, viewer.may("/plans"), viewer.now)))
 }
 
 async fn apply(app: App, Path(id): Path<String>, sent: Sent) -> Answer {

@@ -74,7 +74,7 @@ async fn one(app: App, viewer: Viewer, Path(id): Path<String>, Query(query): Que
         .with("from", from.unwrap_or_default())
         .with("search", &asked.search);
     let log = run_log::log(&app, run, &detail, asked).await?;
-    let shown = pages::run::Run { detail: &detail, why: &why, log, url };
+    let shown = pages::run::Run { detail: &detail, why: &why, log, may: viewer.may(url.path()), url };
     Ok(viewer.shown(&pages::run::page(&shown, viewer.now)))
 }
 
@@ -101,7 +101,7 @@ async fn ask(app: &App, viewer: &Viewer, id: &str, what: &str) -> Answer {
         back: links::run(id),
         command: format!("cancel {id}"),
     };
-    Ok(viewer.shown(&pages::ask::page(&ask, &viewer.site.csrf)))
+    Ok(viewer.shown(&pages::ask::page(&ask, viewer.may(links::run(id).path()))))
 }
 
 async fn act(app: App, Path(id): Path<String>, sent: Sent) -> Answer {

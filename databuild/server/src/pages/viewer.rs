@@ -1,13 +1,17 @@
 //! Who looks at a page, and what all pages say.
 
+use crate::asker::Asker;
 use crate::sessions::Session;
 use crate::state::App;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
+use axum::http::Method;
 use axum::response::{Html, IntoResponse, Response};
 use databuild_core::decide::blocker::under_way;
 use databuild_core::decide::queue::{self, Counted};
+use databuild_core::word::Word as _;
 use databuild_ui::layout::{Page, Site};
+use databuild_ui::parts::form::May;
 use jiff::Timestamp;
 use std::convert::Infallible;
 
@@ -18,6 +22,8 @@ pub(super) struct Viewer {
     pub(super) now: Timestamp,
     /// Only these parts are asked for.
     parts: Option<String>,
+    /// By what they can show.
+    asker: Option<Asker>,
 }
 
 impl FromRequestParts<App> for Viewer {
@@ -42,6 +48,7 @@ impl FromRequestParts<App> for Viewer {
             },
             now: crate::os::now(),
             parts: parts.uri.query().and_then(asked_parts),
+            asker: parts.extensions.get::<Asker>().cloned(),
         })
     }
 }
@@ -56,6 +63,14 @@ impl Viewer {
     /// Whether a part of the page is asked for, which whoever makes the page may leave out else.
     pub(super) fn asks_for(&self, part: &str) -> bool {
         self.parts.as_ref().is_none_or(|names| names.split(' ').any(|name| name == part))
+    }
+
+    /// Whether they may send the form at this path.
+    pub(super) fn may(&self, path: &str) -> May<'_> {
+        match self.asker.as_ref().and_then(|asker| asker.lacks(&Method::POST, path)) {
+            Some(scope) => May::Lack(scope.word()),
+            None => May::Do(&self.site.csrf),
+        }
     }
 
     /// A page, or those parts of it that were asked for.

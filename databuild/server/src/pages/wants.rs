@@ -50,11 +50,17 @@ async fn one(app: App, viewer: Viewer, Path(id): Path<String>, Query(query): Que
     let detail = wants::get(&app, want).await?;
     if !query.ask.is_empty() {
         let ask = ask(&detail, &query.ask)?;
-        return Ok(viewer.shown(&pages::ask::page(&ask, &viewer.site.csrf)));
+        return Ok(viewer.shown(&pages::ask::page(&ask, viewer.may(links::want(&id).path()))));
     }
     let why = wants::why(&app, want).await?;
     let history = want_history::get(&app, want).await?;
-    Ok(viewer.shown(&pages::want::page(&detail, &why, &history, viewer.now)))
+    Ok(viewer.shown(&pages::want::page(
+        &detail,
+        &why,
+        &history,
+        viewer.may(links::want(&id).path()),
+        viewer.now,
+    )))
 }
 
 /// What an action would do.

@@ -2,7 +2,7 @@
 
 use crate::layout::{Page, Part, Place, Width};
 use crate::links::Url;
-use crate::parts::form::act;
+use crate::parts::form::{act, May};
 use maud::{html, Markup};
 
 /// An action that somebody is about to take.
@@ -28,12 +28,12 @@ pub struct Ask<'a> {
 
 /// The page.
 #[must_use]
-pub fn page(ask: &Ask<'_>, csrf: &str) -> Page {
+pub fn page(ask: &Ask<'_>, may: May<'_>) -> Page {
     let lead: Markup = html! { h1 { (ask.question) } };
     let content = html! {
         div.pad { @for sentence in &ask.follows { p { (sentence) } } }
         div.acts {
-            (act(&ask.action, csrf, ask.label, true, &ask.fields))
+            (act(&ask.action, may, ask.label, true, &ask.fields))
             a.btn href=(ask.back) { "Leave it as it is" }
         }
     };

@@ -7,7 +7,7 @@ use crate::api::{
 };
 use crate::layout::{card, heading, Page, Part, Place, Width};
 use crate::links::{self, Url};
-use crate::parts::form::act;
+use crate::parts::form::{act, May};
 use crate::parts::reference::{breakable, dataset, digest, job, many, partitions, run};
 use crate::parts::state::{chip, labeled, Look};
 use crate::parts::table::{column, table};
@@ -39,6 +39,10 @@ pub struct Change<'a> {
     pub markdown: &'a str,
     /// Comparisons of jobs that differ, newest first.
     pub trials: &'a [TrialDetail],
+    /// What was accepted of it, newest first.
+    pub accepted: &'a [EventRow],
+    /// Whether who looks may judge it.
+    pub may: May<'a>,
 }
 
 /// The page.
@@ -58,7 +62,13 @@ pub fn page(shown: &Change<'_>, now: Timestamp) -> Page {
     };
     let width = if diff.stale.is_some() { Width::Wide } else { Width::Full };
     let much = many(diff.jobs.len() as u64, "job");
-    page = page.part(card("jobs", width, of, &heading("Jobs that differ", &much, &[]), &jobs(row, diff)));
+    page = page.part(card(
+        "jobs",
+        width,
+        of,
+        &heading("Jobs that differ", &much, &[]),
+        &jobs(row, diff, shown.may),
+    ));
     if let Some(stale) = &diff.stale {
         let heading = heading("What it made stale", &many(stale.partitions, "partition"), &[]);
         page = page.part(card("stale", Width::Narrow, of, &heading, &what_is_stale(stale)));
@@ -137,7 +147,7 @@ fn contents(id: &'static str, name: &str, all: &[String], link: impl Fn(&str) ->
     card(id, Width::Half, &[], &heading(name, &number(all.len() as u64), &[]), &list)
 }
 
-fn jobs(row: &GraphRow, diff: &DiffView) -> Markup {
+fn jobs(row: &GraphRow, diff: &DiffView, may: May<'_>) -> Markup {
     if diff.jobs.is_empty() {
         return html! { p.note { "No job differs." } };
     }
@@ -156,7 +166,7 @@ fn jobs(row: &GraphRow, diff: &DiffView) -> Markup {
             tr {
                 td { (job(&one.job)) @if let Some(from) = &one.from { br; span.soft { "was " span.m { (from) } } } }
                 td.fit { (how(&one.change)) @if !one.what.is_empty() { br; span.soft { (one.what.join(", ")) } } }
-                td { (because_of(one)) @if judged(one) { div.does { a.btn href=(links::change(row.number).with("ask", "judge").with("job", &one.job)) { "Judge \u{2026}" } } } }
+                td { (because_of(one)) @if judged(one) { div.does { (may.lead(&links::change(row.number).with("ask", "judge").with("job", &one.job), "Judge", false)) } } }
             }
         }
     };
@@ -294,7 +304,7 @@ fn comment(markdown: &str) -> Part {
 
 /// What can be done about a job that changed, before it is done.
 #[must_use]
-pub fn judge(number: u64, label: &str, preview: &AcceptReply, csrf: &str) -> Page {
+pub fn judge(number: u64, label: &str, preview: &AcceptReply, may: May<'_>) -> Page {
     let of: u64 = preview.partitions;
     let lead = html! {
         h1 { "Is the change of " span.m { (label) } " harmless?" }
@@ -306,16 +316,16 @@ pub fn judge(number: u64, label: &str, preview: &AcceptReply, csrf: &str) -> Pag
     let word = shell_word(label);
     let content = html! {
         form.filter.pad action=(action) method="post" {
-            input type="hidden" name="csrf" value=(csrf);
+            (may.sent())
             input type="hidden" name="action" value="accept";
             input type="hidden" name="job" value=(label);
             label.wide { "Why it is harmless" input type="search" name="reason" autocomplete="off" required placeholder="only a comment changed"; }
             label { "Evidence" input.id type="search" name="evidence" autocomplete="off" placeholder="t3"; }
-            button.pri { "Accept " (many(of, "partition")) }
+            (may.button(&format!("Accept {}", many(of, "partition")), true))
         }
         div.acts {
-            (act(&action, csrf, &format!("Compare a sample of {SAMPLE}"), false, &[("action", "compare"), ("job", label)]))
-            @if let Some(targets) = targets(&preview.changes) { (act(&Url::new("/plans"), csrf, "Plan to build them anew", false, &[("targets", &targets)])) }
+            (act(&action, may, &format!("Compare a sample of {SAMPLE}"), false, &[("action", "compare"), ("job", label)]))
+            @if let Some(targets) = targets(&preview.changes) { (act(&Url::new("/plans"), may, "Plan to build them anew", false, &[("targets", &targets)])) }
             a.btn href=(action) { "Leave it as it is" }
         }
         p.note.line { "A comparison publishes nothing. What is accepted stays current, and so does what is made from it; who accepted it and why stays in the log." }

@@ -7,7 +7,7 @@ use crate::api::{
 use crate::layout::{card, heading, Page, Part, Place, Width};
 use crate::links::{self, Url};
 use crate::parts::bar::{asked_for, bar, legend, shares, state_said};
-use crate::parts::form::act;
+use crate::parts::form::{act, May};
 use crate::parts::heatmap::heatmap;
 use crate::parts::reference::{dataset, digest, job, many, partitions, run};
 use crate::parts::state::{chip, labeled, said, Look};
@@ -60,7 +60,7 @@ impl Tab<'_> {
 
 /// The page.
 #[must_use]
-pub fn page(shown: &Dataset<'_>, csrf: &str, now: Timestamp) -> Page {
+pub fn page(shown: &Dataset<'_>, may: May<'_>, now: Timestamp) -> Page {
     let Dataset { detail, tab, .. } = shown;
     let name = &detail.summary.dataset;
     let of = "data";
@@ -70,7 +70,7 @@ pub fn page(shown: &Dataset<'_>, csrf: &str, now: Timestamp) -> Page {
         Tab::Partitions { tiles, selected } => {
             page = page.part(figure(shown, tiles, of));
             if let Some((reference, standing)) = selected {
-                page = page.part(selection(shown, reference, standing, csrf, of));
+                page = page.part(selection(shown, reference, standing, may, of));
                 page = page.command(format!("plan {}", shell_word(reference)));
             } else {
                 page = page.command(format!("partitions {}", shell_word(name)));
@@ -181,7 +181,7 @@ fn figure(shown: &Dataset<'_>, tiles: &Tiles, of: &str) -> Part {
         (axes(shown, tiles, &dims))
         div.pad {
             @if tiles.cells.is_empty() { p.note { "There is nothing to show here." } }
-            @else { (heatmap(tiles, Some(&dims))) }
+            @else { (heatmap(tiles, &state_said("missing", shown.detail.summary.external), Some(&dims))) }
         }
         (rows_paging(shown, tiles))
     };
@@ -229,7 +229,7 @@ fn rows_paging(shown: &Dataset<'_>, tiles: &Tiles) -> Markup {
     }
 }
 
-fn selection(shown: &Dataset<'_>, reference: &str, standing: &StandingSaid, csrf: &str, of: &str) -> Part {
+fn selection(shown: &Dataset<'_>, reference: &str, standing: &StandingSaid, may: May<'_>, of: &str) -> Part {
     let columns =
         [column("State", "fit"), column("Partitions", "num"), column("Because", ""), column("Which", "opt")];
     let rows = html! {
@@ -247,7 +247,7 @@ fn selection(shown: &Dataset<'_>, reference: &str, standing: &StandingSaid, csrf
         (table(&columns, &rows))
         @if !shown.detail.summary.external && standing.total > 0 {
             div.acts {
-                (act(&Url::new("/plans"), csrf, &format!("Plan {}", many(standing.total, "partition")), true, &[("targets", reference)]))
+                (act(&Url::new("/plans"), may, &format!("Plan {}", many(standing.total, "partition")), true, &[("targets", reference)]))
                 span { "A plan says what would run, and builds nothing yet." }
             }
         }

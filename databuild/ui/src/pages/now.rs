@@ -4,7 +4,7 @@ use crate::api::{FailedRuns, LiveRun, MachineRow, Now, OpenWant, Progress, Waiti
 use crate::layout::{card, heading, Page, Place, Width};
 use crate::links::{self, Url};
 use crate::parts::bar::{bar, Share};
-use crate::parts::form::act;
+use crate::parts::form::{act, May};
 use crate::parts::reference::{because, job, many, partitions, run, want, wants};
 use crate::parts::state::{chip, Look};
 use crate::parts::table::{column, table};
@@ -15,7 +15,7 @@ use maud::{html, Markup};
 
 /// The page. `seen` says that somebody marked failures as seen, and since then counts; else the last day does.
 #[must_use]
-pub fn page(answer: &Now, seen: bool, csrf: &str, now: Timestamp) -> Page {
+pub fn page(answer: &Now, seen: bool, may: May<'_>, now: Timestamp) -> Page {
     let mut page = Page::new("Now", Place::Now, &["runs", "wants"], lead(answer, seen, now));
     page = page.part(card(
         "running",
@@ -55,7 +55,7 @@ pub fn page(answer: &Now, seen: bool, csrf: &str, now: Timestamp) -> Page {
         Width::Full,
         &["runs"],
         &failed_heading(answer, seen),
-        &failed(answer, seen, csrf, now),
+        &failed(answer, seen, may, now),
     ));
     page.command("status")
 }
@@ -246,7 +246,7 @@ fn failed_heading(answer: &Now, seen: bool) -> Markup {
     heading(name, &much, &[("All failed runs", links::runs().with("state", "failed"))])
 }
 
-fn failed(answer: &Now, seen: bool, csrf: &str, now: Timestamp) -> Markup {
+fn failed(answer: &Now, seen: bool, may: May<'_>, now: Timestamp) -> Markup {
     if answer.failed.is_empty() {
         return html! { p.note { "Nothing has failed " (since_when(answer, seen, now)) "." } };
     }
@@ -260,7 +260,7 @@ fn failed(answer: &Now, seen: bool, csrf: &str, now: Timestamp) -> Markup {
     let rows = html! { @for row in &answer.failed { (failed_row(row, now)) } };
     html! {
         (table(&columns, &rows))
-        div.acts { (act(&Url::new("/seen"), csrf, "Mark as seen", false, &[])) span { "Later failures show here again." } }
+        div.acts { (act(&Url::new("/seen"), may, "Mark as seen", false, &[])) span { "Later failures show here again." } }
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::api::{InputUsed, Page as Rows, RunRow, Why, WhyCause};
 use crate::layout::{card, heading, Page, Place, Width};
 use crate::links::{self, Url};
-use crate::parts::form::act;
+use crate::parts::form::{act, May};
 use crate::parts::reference::{because, breakable, dataset, digest, job, many, partitions, run};
 use crate::parts::state::{chip, Look};
 use crate::parts::table::{column, table};
@@ -16,9 +16,9 @@ use maud::{html, Markup};
 
 /// The page. `runs` are those that made it, or were to.
 #[must_use]
-pub fn page(why: &Why, runs: &Rows<RunRow>, csrf: &str, now: Timestamp) -> Page {
+pub fn page(why: &Why, runs: &Rows<RunRow>, may: May<'_>, now: Timestamp) -> Page {
     let of = ["data"];
-    let mut page = Page::new(why.partition.clone(), Place::Datasets, &of, lead(why, csrf, now));
+    let mut page = Page::new(why.partition.clone(), Place::Datasets, &of, lead(why, may, now));
     if !why.causes.is_empty() || !why.upstream.is_empty() {
         page = page.part(card("causes", Width::Wide, &of, &heading("Why", "", &[]), &causes(why)));
     }
@@ -39,7 +39,7 @@ pub fn page(why: &Why, runs: &Rows<RunRow>, csrf: &str, now: Timestamp) -> Page 
     page.command(format!("why {}", shell_word(&why.partition)))
 }
 
-fn lead(why: &Why, csrf: &str, now: Timestamp) -> Markup {
+fn lead(why: &Why, may: May<'_>, now: Timestamp) -> Markup {
     let state = why.state.word();
     html! {
         h1 { (Look::of(state).icon()) " " span.m { (breakable(&why.partition)) } }
@@ -50,7 +50,7 @@ fn lead(why: &Why, csrf: &str, now: Timestamp) -> Markup {
             @if let Some(failed) = why.failed_since.as_ref().filter(|run| !names(&why.summary, run)) { " " (run(failed)) " failed since, and changed nothing." }
         }
         @if why.job.is_some() {
-            div.stand { (act(&Url::new("/plans"), csrf, "Plan it", false, &[("targets", &why.partition)])) }
+            div.stand { (act(&Url::new("/plans"), may, "Plan it", false, &[("targets", &why.partition)])) }
         }
     }
 }
@@ -155,7 +155,7 @@ mod tests {
             "inputs": [], "inputs_total": 0, "causes": [], "upstream": [], "metadata": {},
         });
         let mut why: Why = serde_json::from_value(why).unwrap();
-        let said = |why: &Why| lead(why, "", Timestamp::UNIX_EPOCH).into_string();
+        let said = |why: &Why| lead(why, May::Do(""), Timestamp::UNIX_EPOCH).into_string();
         let shown = said(&why);
         assert!(
             shown.contains("<b>It has failed because its last run, <a class=\"m\" href=\"/runs/r5\">r5</a>, failed: exit code 1</b>."),

@@ -4,7 +4,7 @@ use super::now::title;
 use crate::api::{PlanGroup, PlanView};
 use crate::layout::{card, heading, Page, Part, Place, Width};
 use crate::links::{self, Url};
-use crate::parts::form::act;
+use crate::parts::form::{act, May};
 use crate::parts::reference::{digest, job, many, partitions};
 use crate::parts::state::{labeled, Look};
 use crate::parts::table::{column, table};
@@ -16,7 +16,7 @@ use maud::{html, Markup};
 
 /// The page.
 #[must_use]
-pub fn page(plan: &PlanView, csrf: &str, now: Timestamp) -> Page {
+pub fn page(plan: &PlanView, may: May<'_>, now: Timestamp) -> Page {
     let name = plan.id.clone().unwrap_or_else(|| "Plan".to_owned());
     let mut page = Page::new(name, Place::Plans, &[], lead(plan, now));
     let work = plan.certain + plan.if_changed;
@@ -25,7 +25,7 @@ pub fn page(plan: &PlanView, csrf: &str, now: Timestamp) -> Page {
         Width::Full,
         &[],
         &heading("What would run", &many(work, "partition"), &[]),
-        &html! { (groups(&plan.groups, "Nothing: all of it is up to date.")) (apply(plan, csrf)) },
+        &html! { (groups(&plan.groups, "Nothing: all of it is up to date.")) (apply(plan, may)) },
     ));
     for (id, name, list) in [
         ("blocked", "What cannot be built", &plan.blocked),
@@ -90,13 +90,13 @@ fn groups(list: &[PlanGroup], none: &str) -> Markup {
     table(&columns, &rows)
 }
 
-fn apply(plan: &PlanView, csrf: &str) -> Markup {
+fn apply(plan: &PlanView, may: May<'_>) -> Markup {
     let Some(id) = plan.id.as_ref().filter(|_| plan.certain + plan.if_changed > 0) else { return html! {} };
     let action = Url::new(&format!("/plans/{id}"));
     html! {
         div.acts {
-            (act(&action, csrf, &format!("Build {}", many(plan.certain, "partition")), true, &[]))
-            (act(&action, csrf, "Build as a backfill", false, &[("class", "backfill")]))
+            (act(&action, may, &format!("Build {}", many(plan.certain, "partition")), true, &[]))
+            (act(&action, may, "Build as a backfill", false, &[("class", "backfill")]))
             span { "Nothing is built that does not stand here." }
         }
     }

@@ -4,7 +4,7 @@ use super::now::title;
 use crate::api::PlanSummary;
 use crate::layout::{card, heading, Page, Place, Width};
 use crate::links::{self, Url};
-use crate::parts::form::act;
+use crate::parts::form::{act, May};
 use crate::parts::state::chip;
 use crate::parts::table::{column, table};
 use crate::parts::time::ago;
@@ -14,11 +14,11 @@ use maud::{html, Markup};
 
 /// The page. `targets` is what is in the box for a new one.
 #[must_use]
-pub fn page(plans: &[PlanSummary], targets: &str, csrf: &str, now: Timestamp) -> Page {
+pub fn page(plans: &[PlanSummary], targets: &str, may: May<'_>, now: Timestamp) -> Page {
     let lead = html! {
         h1 { "Plans" }
         p.say { "What would run, and why, before anything does. A plan is kept until it expires or is applied." }
-        (new(targets, csrf))
+        (new(targets, may))
     };
     let columns = [
         column("Plan", "fit"),
@@ -49,15 +49,15 @@ pub fn page(plans: &[PlanSummary], targets: &str, csrf: &str, now: Timestamp) ->
         .command("plans")
 }
 
-fn new(targets: &str, csrf: &str) -> Markup {
+fn new(targets: &str, may: May<'_>) -> Markup {
     if targets.is_empty() {
         return html! {
             form.filter action="/plans" method="post" {
-                input type="hidden" name="csrf" value=(csrf);
+                (may.sent())
                 label.wide { "Partitions" input type="search" name="targets" placeholder="dataset/date=2026-01-01..2026-01-31" autocomplete="off" spellcheck="false" required; }
-                button { "Make a plan" }
+                (may.button("Make a plan", false))
             }
         };
     }
-    act(&Url::new("/plans"), csrf, &format!("Plan {targets}"), true, &[("targets", targets)])
+    act(&Url::new("/plans"), may, &format!("Plan {targets}"), true, &[("targets", targets)])
 }

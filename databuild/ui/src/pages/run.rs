@@ -5,6 +5,7 @@ use crate::api::{AttemptRow, LogLine, Page as Rows, RunDetail, WhyWork};
 use crate::layout::{card, heading, Page, Part, Place, Width};
 use crate::links::{self, Url};
 use crate::parts::attempts::waterfall;
+use crate::parts::form::May;
 use crate::parts::log::lines;
 use crate::parts::reference::{because, digest, job, many, partitions};
 use crate::parts::state::{chip, said, Look};
@@ -26,6 +27,8 @@ pub struct Run<'a> {
     pub log: Log,
     /// The address, with all that was chosen.
     pub url: Url,
+    /// Whether who looks may cancel it.
+    pub may: May<'a>,
 }
 
 /// A part of a log, as the page shows it.
@@ -115,7 +118,7 @@ fn lead(shown: &Run<'_>, now: Timestamp) -> Markup {
             @if let Some(trial) = &row.trial { " It is part of trial " (trial) ", so it publishes nothing." }
         }
         @if !is_over(shown.detail) {
-            p { a.btn href=(links::run(&row.id).with("ask", "cancel")) { "Cancel this run \u{2026}" } }
+            p { (shown.may.lead(&links::run(&row.id).with("ask", "cancel"), "Cancel this run", false)) }
         }
     }
 }

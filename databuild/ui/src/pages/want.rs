@@ -6,6 +6,7 @@ use crate::layout::{card, heading, Page, Place, Width};
 use crate::links;
 use crate::parts::bar::{bar, in_words, legend, Share};
 use crate::parts::burnup::burn_up;
+use crate::parts::form::May;
 use crate::parts::reference::{because, digest, job, many, partitions};
 use crate::parts::state::{said, Look};
 use crate::parts::table::{column, table};
@@ -16,12 +17,12 @@ use maud::{html, Markup};
 
 /// The page.
 #[must_use]
-pub fn page(detail: &WantDetail, why: &WhyWork, history: &WantHistory, now: Timestamp) -> Page {
+pub fn page(detail: &WantDetail, why: &WhyWork, history: &WantHistory, may: May<'_>, now: Timestamp) -> Page {
     let row = &detail.want;
     let of = format!("want:{}", row.id);
     // Each end of a run may be progress, as long as the want is open.
     let of = if row.ended_at.is_none() { vec![of.as_str(), "runs"] } else { Vec::new() };
-    let mut page = Page::new(row.id.clone(), Place::Wants, &of, lead(detail, why, history, now));
+    let mut page = Page::new(row.id.clone(), Place::Wants, &of, lead(detail, why, history, may, now));
     page = page.part(card(
         "progress",
         Width::Wide,
@@ -68,7 +69,7 @@ pub fn page(detail: &WantDetail, why: &WhyWork, history: &WantHistory, now: Time
     page.command(format!("want get {}", row.id)).command(format!("why {}", row.id))
 }
 
-fn lead(detail: &WantDetail, why: &WhyWork, history: &WantHistory, now: Timestamp) -> Markup {
+fn lead(detail: &WantDetail, why: &WhyWork, history: &WantHistory, may: May<'_>, now: Timestamp) -> Markup {
     let row = &detail.want;
     let state = if row.paused { "paused" } else { row.state.as_str() };
     html! {
@@ -93,7 +94,7 @@ fn lead(detail: &WantDetail, why: &WhyWork, history: &WantHistory, now: Timestam
             @if detail.left_out > 0 { " Edge rules leave out " (many(detail.left_out, "partition")) " of what it asks for." }
             @if row.late { " It is " b { "late" } @if let Some(due) = &row.due_at { ": it was due " (ago(due, now)) } "." }
         }
-        @if row.ended_at.is_none() { (actions(detail)) }
+        @if row.ended_at.is_none() { (actions(detail, may)) }
     }
 }
 
@@ -107,16 +108,16 @@ fn verb(state: &str) -> String {
 }
 
 /// Actions; each says what it would do before it does it.
-fn actions(detail: &WantDetail) -> Markup {
+fn actions(detail: &WantDetail, may: May<'_>) -> Markup {
     let row = &detail.want;
     let ask = |what: &str| links::want(&row.id).with("ask", what);
     html! {
         p {
-            @if row.paused { a.btn.pri href=(ask("resume")) { "Resume \u{2026}" } } @else { a.btn href=(ask("pause")) { "Pause \u{2026}" } }
+            @if row.paused { (may.lead(&ask("resume"), "Resume", true)) } @else { (may.lead(&ask("pause"), "Pause", false)) }
             " "
-            @if row.class == "backfill" { a.btn href=(ask("interactive")) { "Put before backfills \u{2026}" } } @else { a.btn href=(ask("backfill")) { "Make it a backfill \u{2026}" } }
+            @if row.class == "backfill" { (may.lead(&ask("interactive"), "Put before backfills", false)) } @else { (may.lead(&ask("backfill"), "Make it a backfill", false)) }
             " "
-            a.btn href=(ask("cancel")) { "Cancel \u{2026}" }
+            (may.lead(&ask("cancel"), "Cancel", false))
         }
     }
 }
@@ -227,15 +228,16 @@ mod tests {
         let mut detail = WantDetail { progress: Some(progress), ..detail() };
         let why: WhyWork = serde_json::from_value(serde_json::json!({
             "id": "w1", "state": "open", "block_reason": null, "causes": [], "seq": 1,
-            "blocker": {"kind": "ready", "message": "", "partition": null, "run": null, "since": null, "until": null, "holders": [], "because": null},
+            "kind": "ready", "message": "", "partition": null, "run": null, "since": null, "until": null, "holders": [], "because": null,
         }))
         .unwrap();
         let text = "300 of 340 partitions</b> done, <b>3 failed, 17 skipped, 4 canceled, 2 impossible</b>";
         let history = WantHistory::default();
         for ended in [None, Some("2026-11-30T10:30:00Z".to_owned())] {
             detail.want.ended_at = ended;
-            let shown =
-                page(&detail, &why, &history, now).whole(&crate::layout::Site::default()).into_string();
+            let shown = page(&detail, &why, &history, May::Do(""), now)
+                .whole(&crate::layout::Site::default())
+                .into_string();
             assert!(shown.contains(text), "{shown}");
             for part in ["done 300", "running 5", "failed 3", "skipped 17", "impossible 2", "waiting 9"] {
                 assert!(shown.contains(part), "{part} is not in {shown}");
