@@ -237,6 +237,8 @@ pub struct Changed {
     pub base: Option<api::GraphRow>,
     /// What differs.
     pub diff: Option<DiffView>,
+    /// The event that registered another graph after it; none if new work follows it.
+    pub until: Option<u64>,
 }
 
 /// A registration, with what it changed against another one, by default the one of another graph before it.
@@ -253,6 +255,7 @@ pub async fn changed(context: &impl Context, id: String, base: Option<String>) -
         Ok(Changed {
             diff: base.as_ref().map(|base| compared(backend, reader, base, &head)).transpose()?,
             base: base.as_ref().map(|base| row_of(backend, reader, base)).transpose()?,
+            until: after(reader, &head)?.map(|row| row.seq.0),
             head: detail_of(backend, reader, &head)?,
         })
     });
@@ -307,6 +310,12 @@ fn before(reader: &dyn History, head: &GraphRow) -> Result<GraphRow, AppError> {
     before.ok_or_else(|| {
         AppError::new("graph_not_found", "no other graph was registered before this one: name a base")
     })
+}
+
+/// The graph that was registered after another one.
+fn after(reader: &dyn History, head: &GraphRow) -> Result<Option<GraphRow>, AppError> {
+    let rows = reader.graphs(None, MOST_LOOKED_AT)?.value;
+    Ok(rows.into_iter().rev().find(|row| row.seq > head.seq && row.id != head.id))
 }
 
 /// What a graph that was registered says.

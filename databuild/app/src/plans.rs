@@ -11,9 +11,10 @@ use crate::api::{
     WantDetail,
 };
 use crate::engine::Created;
+use crate::store::{History, WantFilter};
 use databuild_core::decide::{self, ApplyRequest};
 use databuild_core::event::{PlanCreated, PlanRow, PlanRowKind, RequestKey};
-use databuild_core::ids::PlanId;
+use databuild_core::ids::{PlanId, WantId};
 use databuild_core::partition_set::PartitionSet;
 use databuild_core::state::{SavedPlan, State};
 use databuild_core::word::Word as _;
@@ -114,9 +115,18 @@ pub async fn apply(
 async fn view(context: &impl Context, plan: PlanCreated, kept: bool) -> Result<PlanView, AppError> {
     let viewed = context.slow(move |backend, reader| {
         let snapshot = backend.engine.snapshot();
-        let plan = seen_of(&backend.audience, &snapshot.state, plan);
-        let estimate = estimate::of(&plan, &snapshot.state, snapshot.capacity(), reader)?;
-        Ok(shown(plan, kept, estimate, snapshot.state.seq().0))
+        let state = &snapshot.state;
+        let want = if kept { want_of(reader, plan.plan)? } else { None };
+        let changes = if kept { decide::plan_outdated(state, &plan) } else { Vec::new() };
+        let standing = match () {
+            () if kept && plan.expires_at <= crate::os::now() => "expired",
+            () if !changes.is_empty() => "outdated",
+            () => "open",
+        };
+        let plan = seen_of(&backend.audience, state, plan);
+        let estimate = estimate::of(&plan, state, snapshot.capacity(), reader)?;
+        let view = shown(plan, kept, estimate, state.seq().0);
+        Ok(PlanView { state: standing.to_owned(), changes, want: want.map(|want| want.to_string()), ..view })
     });
     viewed.await
 }
@@ -137,6 +147,13 @@ fn current_targets(state: &State, plan: &PlanCreated) -> u64 {
         left.entry(job).and_modify(|left| left.subtract_with(&set));
     }
     left.values().map(PartitionSet::len).sum()
+}
+
+/// The newest want that carries out a plan, of those that are looked at.
+fn want_of(reader: &dyn History, plan: PlanId) -> Result<Option<WantId>, AppError> {
+    let filter = WantFilter { limit: 1, ..WantFilter::default() };
+    let found = reader.wants_that(&filter, &|want| want.plan == Some(plan))?.value;
+    Ok(found.rows.first().map(|want| want.id))
 }
 
 fn summary(audience: &Audience, state: &State, saved: &SavedPlan, now: Timestamp) -> PlanSummary {
@@ -171,6 +188,9 @@ fn shown(plan: PlanCreated, kept: bool, estimate: Estimate, seq: u64) -> PlanVie
         rows.into_iter().partition(|row| row.kind == PlanRowKind::LeftOut);
     PlanView {
         id: kept.then(|| plan.plan.to_string()),
+        state: String::new(),
+        changes: Vec::new(),
+        want: None,
         expires_at: kept.then(|| plan.expires_at.to_string()),
         targets: shortened(plan.targets),
         as_of: plan.as_of.to_string(),

@@ -24,6 +24,7 @@ const FIELDS: &[(&str, &str)] = &[
     ("causes", "r12 failed: exit code 1"),
     ("change", "changed"),
     ("changed", PARTITION),
+    ("changes", "daily/date=2024-02-01 was built"),
     ("changed_inputs", PARTITION),
     ("check", "//lib:not_empty"),
     ("children", "w4"),

@@ -100,6 +100,15 @@ pub struct Estimate {
 pub struct PlanView {
     /// `p7`; absent if it is not kept.
     pub id: Option<String>,
+    /// `open`, `expired`, or `outdated`: what it rests on has changed. Only an open one can be applied.
+    #[serde(default)]
+    pub state: String,
+    /// Of an outdated one: what has changed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changes: Vec<String>,
+    /// The newest want that carries it out; absent if it was not applied.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub want: Option<String>,
     /// RFC 3339: it cannot be applied from then on; absent if it is not kept.
     pub expires_at: Option<String>,
     /// What was asked for.

@@ -4,9 +4,10 @@ use super::answer::{refused, to, Answer};
 use super::form::Sent;
 use super::viewer::Viewer;
 use crate::api::{
-    AcceptRequest, CreateTrial, DiffView, ListQuery as Listed, SampleTrial, TrialDetail, TrialQuery,
+    AcceptRequest, CreateTrial, DiffView, EventRow, EventsQuery, ListQuery as Listed, SampleTrial,
+    TrialDetail, TrialQuery,
 };
-use crate::app::{graphs, judgements, pull_request, trials, AppError};
+use crate::app::{events, graphs, judgements, pull_request, trials, AppError};
 use crate::extract::Query;
 use crate::state::App;
 use axum::extract::Path;
@@ -18,6 +19,8 @@ use serde::Deserialize;
 
 /// Graphs of one page: what each changed is read from its file.
 const ROWS: usize = 25;
+/// Acceptances that are shown.
+const ACCEPTED: usize = 50;
 /// Comparisons that are shown.
 const COMPARISONS: usize = 3;
 
@@ -58,12 +61,18 @@ async fn one(app: App, viewer: Viewer, Path(id): Path<String>, Query(query): Que
         Some(trials) => trials.await?,
         None => Vec::new(),
     };
+    let accepted = match &found.diff {
+        Some(diff) => accepted(&app, diff, found.head.graph.number, found.until).await?,
+        None => Vec::new(),
+    };
     let shown = pages::change::Change {
         head: &found.head,
         base: found.base.as_ref(),
         diff: found.diff.as_ref(),
         markdown: &markdown,
         trials: &trials,
+        accepted: &accepted,
+        may: viewer.may(links::change(found.head.graph.number).path()),
     };
     Ok(viewer.shown(&pages::change::page(&shown, viewer.now)))
 }
@@ -78,6 +87,38 @@ async fn comparisons(app: &App, diff: &DiffView) -> Result<Vec<TrialDetail>, App
         found.push(trials::get(app, trials::parse(&trial.id)?, &TrialQuery::default()).await?);
     }
     Ok(found)
+}
+
+/// What was accepted of jobs that differ, while new work followed the graph.
+async fn accepted(
+    app: &App,
+    diff: &DiffView,
+    from: u64,
+    until: Option<u64>,
+) -> Result<Vec<EventRow>, AppError> {
+    let query = EventsQuery {
+        kind: Some("code_accepted".to_owned()),
+        order: Some("newest".to_owned()),
+        after: Some(from),
+        before: until,
+        limit: Some(ACCEPTED),
+        ..EventsQuery::default()
+    };
+    let found = match events::list(app, query).await {
+        Ok(found) => found.data,
+        // What is archived is told one by one.
+        Err(error) if error.code() == "events_archived" => Vec::new(),
+        Err(error) => return Err(error),
+    };
+    let is_of = |row: &EventRow| diff.jobs.iter().any(|job| row.data["job"] == *job.job);
+    Ok(found.into_iter().filter(is_of).collect())
+}
+
+/// The newest comparison of a job that came out equal: it speaks for accepting the change.
+fn evidence(app: &App, job: &str) -> Result<String, AppError> {
+    let kept = trials::list(app, &Listed { limit: None, cursor: None })?.data;
+    let mut of = kept.into_iter().filter(|trial| trial.kind == "compare" && trial.job == job);
+    Ok(of.next().filter(|newest| newest.state == "equal").map(|trial| trial.id).unwrap_or_default())
 }
 
 /// What can be done about a job that changed.
@@ -96,6 +137,7 @@ async fn judge(app: &App, viewer: &Viewer, id: String, what: &str, job: String) 
         graph.number,
         &job,
         &preview,
+        &evidence(app, &job)?,
         viewer.may(links::change(graph.number).path()),
     )))
 }

@@ -153,6 +153,9 @@ mod tests {
             partitions: Vec::new(),
         };
         let plan = |current, blocked, left_out| PlanView {
+            state: "open".to_owned(),
+            changes: Vec::new(),
+            want: None,
             id: None,
             expires_at: None,
             targets: vec!["a".to_owned()],

@@ -144,6 +144,7 @@
   function ago(seconds) {
     if (seconds >= 0 && seconds < 5) return "just now";
     const size = Math.abs(seconds);
+    if (seconds < 0 && size < 86400) return "in " + span(size * 1000);
     const [unit, name] = units.find(([unit]) => size >= unit) ?? units[3];
     const count = Math.floor(size / unit);
     const text = count + name + (unit === 86400 && count !== 1 ? "s" : "");

@@ -2,8 +2,8 @@
 
 use super::changes::said;
 use crate::api::{
-    AcceptReply, AcceptedChange, Blame, DatasetImpact, DiffView, GraphDetail, GraphRow, JobDiff, StaleView,
-    TrialDetail,
+    AcceptReply, AcceptedChange, Blame, DatasetImpact, DiffView, EventRow, GraphDetail, GraphRow, JobDiff,
+    StaleView, TrialDetail,
 };
 use crate::layout::{card, heading, Page, Part, Place, Width};
 use crate::links::{self, Url};
@@ -70,7 +70,7 @@ pub fn page(shown: &Change<'_>, now: Timestamp) -> Page {
         &jobs(row, diff, shown.may),
     ));
     if let Some(stale) = &diff.stale {
-        let heading = heading("What it made stale", &many(stale.partitions, "partition"), &[]);
+        let heading = heading("Stale because of it now", &stale_counts(stale), &[]);
         page = page.part(card("stale", Width::Narrow, of, &heading, &what_is_stale(stale)));
     }
     let others = others(diff);
@@ -88,6 +88,17 @@ pub fn page(shown: &Change<'_>, now: Timestamp) -> Page {
         let heading = heading("Comparisons", &much, &[]);
         page = page.part(card("trials", Width::Full, &["trials"], &heading, &content));
     }
+    if !shown.accepted.is_empty() {
+        let much = number(shown.accepted.len() as u64);
+        let content = acceptances(shown.accepted, now);
+        page = page.part(card(
+            "accepted",
+            Width::Full,
+            of,
+            &heading("Accepted as harmless", &much, &[]),
+            &content,
+        ));
+    }
     page = page.part(comment(shown.markdown));
     if row.current {
         page.command(format!("diff --base {} --markdown", short(&diff.base)))
@@ -100,22 +111,18 @@ fn lead(shown: &Change<'_>, now: Timestamp) -> Markup {
     let row = &shown.head.graph;
     let id = short(&row.id);
     html! {
-        h1 { "Graph " (number(row.number)) " " @if row.current { span.tag { "followed" } } }
+        h1 { "Graph " (row.number) " " @if row.current { span.tag { "followed" } } }
         p.say {
             "Graph " span.m title=(row.id) { (id) } " was registered " (ago(&row.at, now)) @if let Some(by) = &row.by { " by " b { (by) } } ". "
             @match (shown.base, shown.diff) {
                 (Some(base), Some(diff)) => {
-                    "Against " a href=(links::change(base.number)) { "graph " (number(base.number)) } ", "
+                    "Against " a href=(links::change(base.number)) { "graph " (base.number) } ", "
                     b { (number(diff.jobs.len() as u64)) " of " (many(shown.head.jobs.len() as u64, "job")) }
                     " " (plural(diff.jobs.len() as u64, "differs", "differ"))
                     @match &diff.stale {
-                        Some(stale) if stale.partitions > 0 => {
-                            ", which made " b { (many(stale.partitions, "partition")) } " stale"
-                            @if let Some(took) = takes(stale) { " (" (took) ")" }
-                            "."
-                        },
-                        Some(_) => ", and nothing is stale for it.",
-                        None => ". What it made stale is told only while new work follows it.",
+                        Some(stale) if stale.partitions > 0 => { ". " (stale_now(stale)) },
+                        Some(_) => ". Nothing is stale because of it now: if it made anything stale, that was built or accepted since.",
+                        None => ". New work follows a newer graph, so what is stale now is told there.",
                     }
                     @if let Some(lost) = diff.stale.as_ref().map(|stale| stale.lost).filter(|lost| *lost > 0) {
                         " " b { (many(lost, "built partition")) } " lost their history: declare " code { "moved" } " for what was renamed."
@@ -125,6 +132,32 @@ fn lead(shown: &Change<'_>, now: Timestamp) -> Markup {
                 _ => { "No other was registered before it. It has " b { (many(shown.head.jobs.len() as u64, "job")) } " and " b { (many(shown.head.datasets.len() as u64, "dataset")) } "." },
             }
         }
+    }
+}
+
+/// Partitions that are stale, and those that may become so: they are told apart wherever they are told.
+fn stale_parts(stale: &StaleView) -> (u64, u64) {
+    let behind: u64 = stale.datasets.iter().map(|dataset| dataset.downstream).sum();
+    (stale.partitions - behind.min(stale.partitions), behind)
+}
+
+/// `10, and 2 if upstream changes`.
+fn stale_counts(stale: &StaleView) -> String {
+    match stale_parts(stale) {
+        (certain, 0) => many(certain, "partition"),
+        (certain, behind) => {
+            format!("{}, and {} if upstream changes", many(certain, "partition"), number(behind))
+        }
+    }
+}
+
+fn stale_now(stale: &StaleView) -> Markup {
+    let (certain, behind) = stale_parts(stale);
+    html! {
+        b { (many(certain, "partition")) " " (are(certain)) " stale because of it" }
+        @if behind > 0 { ", and " b { (number(behind)) " more" } " " (plural(behind, "is", "are")) " made from these, so built anew if these come out different" }
+        @if let Some(took) = takes(stale) { " (" (took) ")" }
+        "."
     }
 }
 
@@ -230,7 +263,7 @@ fn what_is_stale(stale: &StaleView) -> Markup {
         }
     };
     html! {
-        @if all.is_empty() { p.note { "Nothing is stale for it." } }
+        @if all.is_empty() { p.note { "Nothing." } }
         @else { (table(&columns, &rows)) }
         @if all.len() > ROWS { p.note.line { "and " (many((all.len() - ROWS) as u64, "more dataset")) } }
         @if let Some(took) = takes(stale) { p.note.line { "It takes " (took) "." } }
@@ -290,6 +323,33 @@ fn comparison(trial: &TrialDetail, now: Timestamp) -> Markup {
     }
 }
 
+/// Who judged which change harmless, and why.
+fn acceptances(rows: &[EventRow], now: Timestamp) -> Markup {
+    let columns = [
+        column("Job", ""),
+        column("Partitions", ""),
+        column("Why", ""),
+        column("Evidence", "opt"),
+        column("By", "opt"),
+        column("When", "num"),
+    ];
+    let text = |row: &EventRow, name: &str| row.data[name].as_str().unwrap_or_default().to_owned();
+    let lines = html! {
+        @for row in rows {
+            @let sets: Vec<&str> = row.data["partitions"].as_array().into_iter().flatten().filter_map(|text| text.as_str()).collect();
+            tr {
+                td { (job(&text(row, "job"))) }
+                td { @for (at, set) in sets.iter().take(FILES).enumerate() { @if at > 0 { br; } (partitions(set, 2)) } @if sets.len() > FILES { br; span.soft { "and " (number((sets.len() - FILES) as u64)) " more" } } }
+                td { (text(row, "reason")) }
+                td.opt { (text(row, "evidence")) }
+                td.opt { (row.actor.name.as_deref().unwrap_or("DataBuild")) }
+                td.num { a href=(links::event(row.seq)) { (ago(&row.at, now)) } }
+            }
+        }
+    };
+    table(&columns, &lines)
+}
+
 /// What differs, to be copied into a pull request.
 fn comment(markdown: &str) -> Part {
     let content = html! {
@@ -302,9 +362,9 @@ fn comment(markdown: &str) -> Part {
     card("comment", Width::Full, &[], &heading("The comment of a pull request", "", &[]), &content)
 }
 
-/// What can be done about a job that changed, before it is done.
+/// What can be done about a job that changed, before it is done. `evidence` is the comparison that speaks for it, if there is one.
 #[must_use]
-pub fn judge(number: u64, label: &str, preview: &AcceptReply, may: May<'_>) -> Page {
+pub fn judge(number: u64, label: &str, preview: &AcceptReply, evidence: &str, may: May<'_>) -> Page {
     let of: u64 = preview.partitions;
     let lead = html! {
         h1 { "Is the change of " span.m { (label) } " harmless?" }
@@ -320,7 +380,7 @@ pub fn judge(number: u64, label: &str, preview: &AcceptReply, may: May<'_>) -> P
             input type="hidden" name="action" value="accept";
             input type="hidden" name="job" value=(label);
             label.wide { "Why it is harmless" input type="search" name="reason" autocomplete="off" required placeholder="only a comment changed"; }
-            label { "Evidence" input.id type="search" name="evidence" autocomplete="off" placeholder="t3"; }
+            label { "Evidence" input.id type="search" name="evidence" value=(evidence) autocomplete="off" placeholder="t3"; }
             (may.button(&format!("Accept {}", many(of, "partition")), true))
         }
         div.acts {
@@ -444,12 +504,21 @@ mod tests {
     #[test]
     fn a_graph_says_what_it_changed_which_files_did_and_what_that_costs() {
         let (head, base, diff) = (detail(900), graph(700, None), diff());
-        let shown =
-            Change { head: &head, base: Some(&base), diff: Some(&diff), markdown: "### <x>", trials: &[] };
+        let shown = Change {
+            head: &head,
+            base: Some(&base),
+            diff: Some(&diff),
+            markdown: "### <x>",
+            trials: &[],
+            accepted: &[],
+            may: May::Do(""),
+        };
         let now = "2026-11-30T12:00:00Z".parse().unwrap();
         let text = text_of(&page(&shown, now));
         for part in [
-            "<b>1 of 2 jobs</b> differs, which made <b>1,288 partitions</b> stale (2 h 04 min to 2 h 10 min to build anew)",
+            "<b>1 of 2 jobs</b> differs. <b>1,204 partitions are stale because of it</b>, and <b>84 more</b> are made from these",
+            "(2 h 04 min to 2 h 10 min to build anew)",
+            "1,204 partitions, and 84 if upstream changes",
             "<b>2 built partitions</b> lost their history",
             "lib/<wbr>a.py",
             "<summary>1 more file</summary>",
@@ -470,10 +539,26 @@ mod tests {
         let (head, base) = (detail(800), graph(700, None));
         let diff = DiffView { stale: None, ..diff() };
         let now = "2026-11-30T12:00:00Z".parse().unwrap();
-        let shown = Change { head: &head, base: Some(&base), diff: Some(&diff), markdown: "", trials: &[] };
+        let shown = Change {
+            head: &head,
+            base: Some(&base),
+            diff: Some(&diff),
+            markdown: "",
+            trials: &[],
+            accepted: &[],
+            may: May::Do(""),
+        };
         let text = text_of(&page(&shown, now));
-        assert!(text.contains("only while new work follows it") && !text.contains("ask=judge"), "{text}");
-        let shown = Change { head: &head, base: None, diff: None, markdown: "", trials: &[] };
+        assert!(text.contains("New work follows a newer graph") && !text.contains("ask=judge"), "{text}");
+        let shown = Change {
+            head: &head,
+            base: None,
+            diff: None,
+            markdown: "",
+            trials: &[],
+            accepted: &[],
+            may: May::Do(""),
+        };
         let text = text_of(&page(&shown, now));
         assert!(text.contains("It has <b>2 jobs</b> and <b>1 dataset</b>"), "{text}");
     }
@@ -495,11 +580,17 @@ mod tests {
             partitions: 84,
             seq: 950,
         };
-        let few =
-            text_of(&judge(900, "//ml:features", &reply(&["features/date=2026-01-01..2026-03-25"]), "token"));
+        let few = text_of(&judge(
+            900,
+            "//ml:features",
+            &reply(&["features/date=2026-01-01..2026-03-25"]),
+            "t3",
+            May::Do("token"),
+        ));
         for part in [
             "name=\"action\" value=\"accept\"",
             "name=\"reason\"",
+            "name=\"evidence\" value=\"t3\"",
             "Accept 84 partitions",
             "code <code title=\"1111111111111111\">111111111111</code>",
             "name=\"targets\" value=\"features/date=2026-01-01..2026-03-25\"",
@@ -513,7 +604,8 @@ mod tests {
             900,
             "//ml:features",
             &reply(&["features/date=2026-01-01", "\u{2026} and 83 more"]),
-            "token",
+            "",
+            May::Do("token"),
         ));
         assert!(!many.contains("name=\"targets\""), "{many}");
     }

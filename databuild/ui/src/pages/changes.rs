@@ -18,7 +18,7 @@ pub fn page(rows: &Rows<GraphRow>, is_first: bool, now: Timestamp) -> Page {
         p.say {
             @match rows.data.iter().find(|row| row.current).filter(|_| is_first) {
                 Some(row) => {
-                    "New work follows graph " a href=(links::change(row.number)) { (number(row.number)) } ", registered " (ago(&row.at, now))
+                    "New work follows graph " a href=(links::change(row.number)) { (row.number) } ", registered " (ago(&row.at, now))
                     @if let Some(by) = &row.by { " by " b { (by) } }
                     ". "
                     @if let Some(change) = &row.change { "It changed " b { (said(change)) } "." }

@@ -142,7 +142,7 @@ fn facts(a: &ComparedSide, b: &ComparedSide, now: Timestamp) -> Vec<Fact> {
     let both = [a, b];
     let fact =
         |name, same: bool, told: &dyn Fn(&ComparedSide) -> Markup| Fact { name, same, sides: both.map(told) };
-    let took = |side: &ComparedSide| side.wall_ms.map_or_else(String::new, length);
+    let ran = |side: &ComparedSide| side.wall_ms.map_or_else(String::new, length);
     let cpu = |side: &ComparedSide| side.cpu_ms.map_or_else(String::new, length);
     let memory = |side: &ComparedSide| {
         side.max_rss_kb.filter(|kb| *kb > 0).map_or_else(String::new, |kb| bytes(kb * 1024))
@@ -153,7 +153,7 @@ fn facts(a: &ComparedSide, b: &ComparedSide, now: Timestamp) -> Vec<Fact> {
             html! { (partitions(&side.partition, side.partitions)) @if side.partitions > 1 { " " span.soft { "(" (number(side.partitions)) ")" } } }
         }),
         fact("graph", a.graph == b.graph, &|side| {
-            html! { @if let Some(registered) = side.graph_number { a href=(links::change(registered)) { (number(registered)) } " " } span.soft { (digest(&side.graph)) } }
+            html! { @if let Some(registered) = side.graph_number { a href=(links::change(registered)) { (registered) } " " } span.soft { (digest(&side.graph)) } }
         }),
     ];
     let is_run = |side: &ComparedSide| side.run.is_some();
@@ -168,14 +168,14 @@ fn facts(a: &ComparedSide, b: &ComparedSide, now: Timestamp) -> Vec<Fact> {
             a.attempt_count == b.attempt_count,
             &|side| html! { (side.attempt_count) },
         ));
-        all.push(fact("took", took(a) == took(b), &|side| html! { (took(side)) }));
+        all.push(fact("last attempt ran", ran(a) == ran(b), &|side| html! { (ran(side)) }));
         all.push(fact("CPU", cpu(a) == cpu(b), &|side| html! { (cpu(side)) }));
         all.push(fact("memory", memory(a) == memory(b), &|side| html! { (memory(side)) }));
     } else {
         all.push(fact(
-            "took",
+            "last attempt ran",
             false,
-            &|side| html! { @if side.run.is_some() { (took(side)) } @else { span.soft { "did not run" } } },
+            &|side| html! { @if side.run.is_some() { (ran(side)) } @else { span.soft { "did not run" } } },
         ));
     }
     all.push(fact(

@@ -5,8 +5,8 @@ use crate::api::{PlanGroup, PlanView};
 use crate::layout::{card, heading, Page, Part, Place, Width};
 use crate::links::{self, Url};
 use crate::parts::form::{act, May};
-use crate::parts::reference::{digest, job, many, partitions};
-use crate::parts::state::{labeled, Look};
+use crate::parts::reference::{because, digest, job, many, partitions, want};
+use crate::parts::state::{chip, labeled, Look};
 use crate::parts::table::{column, table};
 use crate::parts::time::{ago, length};
 use databuild_core::amounts::number;
@@ -24,7 +24,11 @@ pub fn page(plan: &PlanView, may: May<'_>, now: Timestamp) -> Page {
         "groups",
         Width::Full,
         &[],
-        &heading("What would run", &many(work, "partition"), &[]),
+        &heading(
+            if plan.state == "open" { "What would run" } else { "What would have run" },
+            &many(work, "partition"),
+            &[],
+        ),
         &html! { (groups(&plan.groups, "Nothing: all of it is up to date.")) (apply(plan, may)) },
     ));
     for (id, name, list) in [
@@ -44,8 +48,8 @@ pub fn page(plan: &PlanView, may: May<'_>, now: Timestamp) -> Page {
         content: facts(plan, now),
     });
     match &plan.id {
-        Some(id) => page.command(format!("apply {id}")),
-        None => page.command(format!(
+        Some(id) if plan.state == "open" => page.command(format!("apply {id}")),
+        _ => page.command(format!(
             "plan {}",
             plan.targets.iter().map(|target| shell_word(target)).collect::<Vec<_>>().join(" ")
         )),
@@ -66,7 +70,30 @@ fn lead(plan: &PlanView, now: Timestamp) -> Markup {
                 @if estimate.high_ms > 0 { "About " b { (length(estimate.low_ms)) } @if estimate.high_ms > estimate.low_ms { " to " b { (length(estimate.high_ms)) } } ", as far as can be told from earlier runs. " }
                 @if !estimate.unknown_jobs.is_empty() { (many(estimate.unknown_jobs.len() as u64, "job")) " never ran, and nobody knows how long they take. " }
             }
-            @if let Some(expires) = &plan.expires_at { "It expires " (ago(expires, now)) "." }
+            @if plan.state == "open" { @if let Some(expires) = &plan.expires_at { "It expires " (ago(expires, now)) "." } }
+        }
+        @if plan.state != "open" || plan.want.is_some() { (standing(plan, now)) }
+    }
+}
+
+/// What became of it, and why it cannot be applied.
+fn standing(plan: &PlanView, now: Timestamp) -> Markup {
+    /// Changes that are named.
+    const MOST: usize = 3;
+    html! {
+        p.say {
+            (chip(&plan.state)) " "
+            @if let Some(id) = &plan.want { "Want " (want(id)) " carries it out. " }
+            @match plan.state.as_str() {
+                "expired" => { "It cannot be applied any more: it expired " @if let Some(at) = &plan.expires_at { (ago(at, now)) } ". " },
+                "outdated" => {
+                    "It cannot be applied any more, since what it rests on has changed: "
+                    @for (at, change) in plan.changes.iter().take(MOST).enumerate() { @if at > 0 { "; " } (because(&change.replace('`', ""))) }
+                    @if plan.changes.len() > MOST { "; and " (number((plan.changes.len() - MOST) as u64)) " more" }
+                    ". "
+                },
+                _ => {},
+            }
         }
     }
 }
@@ -93,6 +120,14 @@ fn groups(list: &[PlanGroup], none: &str) -> Markup {
 fn apply(plan: &PlanView, may: May<'_>) -> Markup {
     let Some(id) = plan.id.as_ref().filter(|_| plan.certain + plan.if_changed > 0) else { return html! {} };
     let action = Url::new(&format!("/plans/{id}"));
+    if plan.state != "open" {
+        let targets = plan.targets.join(" ");
+        // Of many targets only some are told.
+        let is_whole = plan.targets.iter().all(|target| !target.starts_with('\u{2026}'));
+        return html! {
+            @if is_whole { div.acts { (act(&Url::new("/plans"), may, "Plan the same now", true, &[("targets", &targets)])) } }
+        };
+    }
     html! {
         div.acts {
             (act(&action, may, &format!("Build {}", many(plan.certain, "partition")), true, &[]))
@@ -110,5 +145,41 @@ fn facts(plan: &PlanView, now: Timestamp) -> Markup {
             dt { "graph" } dd { (digest(&plan.graph)) }
             @if !plan.targets.is_empty() { dt { "again" } dd { a href=(links::Url::new("/plans").with("targets", plan.targets.join(" "))) { "Plan the same now" } } }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_applied_says_so_and_is_not_offered() {
+        let plan = serde_json::json!({
+            "id": "p1", "state": "open", "expires_at": "2026-12-01T00:00:00Z", "targets": ["daily"], "as_of": "2026-11-30T00:00:00Z",
+            "graph": "4fb587cd00", "certain": 92, "if_changed": 0, "current": 0, "groups": [], "blocked": [], "left_out": [],
+            "estimate": {"low_ms": 0, "high_ms": 0, "unknown_jobs": []}, "seq": 1,
+        });
+        let plan: PlanView = serde_json::from_value(plan).unwrap();
+        let now = "2026-11-30T12:00:00Z".parse().unwrap();
+        let shown = |plan: &PlanView| {
+            page(plan, May::Do(""), now).whole(&crate::layout::Site::default()).into_string()
+        };
+        assert!(shown(&plan).contains("Build 92 partitions"));
+        let changes = vec!["`daily/date=2026-11-29` was built".to_owned()];
+        let applied =
+            PlanView { state: "outdated".to_owned(), changes, want: Some("w3".to_owned()), ..plan.clone() };
+        let text = shown(&applied);
+        for part in [
+            "carries it out",
+            "href=\"/wants/w3\"",
+            "cannot be applied any more",
+            "was built",
+            "Plan the same now",
+        ] {
+            assert!(text.contains(part), "{part} is not in {text}");
+        }
+        assert!(!text.contains("Build 92") && !text.contains("databuild apply"), "{text}");
+        let expired = PlanView { state: "expired".to_owned(), ..plan };
+        assert!(!shown(&expired).contains("Build 92") && shown(&expired).contains("it expired"));
     }
 }

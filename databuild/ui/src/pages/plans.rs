@@ -17,7 +17,7 @@ use maud::{html, Markup};
 pub fn page(plans: &[PlanSummary], targets: &str, may: May<'_>, now: Timestamp) -> Page {
     let lead = html! {
         h1 { "Plans" }
-        p.say { "What would run, and why, before anything does. A plan is kept until it expires or is applied." }
+        p.say { "What would run, and why, before anything does. A plan is kept until it expires, or until there are many newer ones." }
         (new(targets, may))
     };
     let columns = [

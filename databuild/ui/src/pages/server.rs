@@ -88,7 +88,7 @@ fn stays(idle: &Idle, now: Timestamp) -> Markup {
             @if idle.wants > 0 { a href=(links::wants().with("state", "open")) { (many(idle.wants as u64, "want")) } }
             " that " (plural((idle.runs + idle.wants) as u64, "is not over keeps", "are not over keep")) " it up."
         } @else if let Some(end) = &idle.ends_at {
-            "Nothing keeps it up: it ends " (ago(end, now)) ", " (length(after.saturating_mul(1000))) " after its last use."
+            "Nothing keeps it up: if nobody uses it, it ends " (ago(end, now)) ", " (length(after.saturating_mul(1000))) " after " (if idle.used_at.is_some() { "its last use" } else { "its start" }) "."
         }
     }
 }
@@ -348,7 +348,8 @@ mod tests {
             ..Idle::default()
         };
         let text = shown(&ServerStatus { idle, runner: None, ..status() });
-        assert!(text.contains("Nothing keeps it up: it ends <time") && text.contains("in 2 h"), "{text}");
+        assert!(text.contains("Nothing keeps it up: if nobody uses it, it ends <time"), "{text}");
+        assert!(text.contains("in 2 h 00 min</time>, 3 h 00 min after its start."), "{text}");
         assert!(text.contains("There is no runner, so nothing begins"), "{text}");
         let text = shown(&ServerStatus { idle: Idle::default(), ..status() });
         assert!(text.contains("It stays up until somebody stops it."), "{text}");

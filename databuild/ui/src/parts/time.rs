@@ -1,5 +1,6 @@
 //! Times as people read them, with the exact instant behind them.
 
+use databuild_core::amounts::count;
 use jiff::{SignedDuration, Timestamp};
 use maud::{html, Markup};
 
@@ -68,15 +69,17 @@ fn span(duration: SignedDuration) -> String {
 
 fn ago_text(at: Timestamp, now: Timestamp) -> String {
     let seconds = now.duration_since(at).as_secs();
-    let many =
-        |number: i64, one: &str, more: &str| format!("{number} {}", if number == 1 { one } else { more });
     let (ago, seconds) = if seconds < 0 { ("in ", -seconds) } else { ("", seconds) };
+    // Whoever waits for it wants to know it better than whoever looks back.
+    if !ago.is_empty() && seconds < 86_400 {
+        return format!("in {}", span(SignedDuration::from_secs(seconds)));
+    }
     let text = match seconds {
         0..=4 if ago.is_empty() => return "just now".to_owned(),
         0..=59 => format!("{seconds} s"),
         60..=3599 => format!("{} min", seconds / 60),
         3600..=86_399 => format!("{} h", seconds / 3600),
-        86_400..=2_591_999 => many(seconds / 86_400, "day", "days"),
+        86_400..=2_591_999 => count(seconds.unsigned_abs() / 86_400, "day"),
         _ => return at.strftime("%Y-%m-%d").to_string(),
     };
     if ago.is_empty() {
@@ -101,6 +104,8 @@ mod tests {
             ("2026-11-28T11:00:00Z", "2 days ago"),
             ("2026-09-01T00:00:00Z", "2026-09-01"),
             ("2026-11-30T12:00:41Z", "in 41 s"),
+            ("2026-11-30T14:59:59Z", "in 2 h 59 min"),
+            ("2026-12-02T12:00:00Z", "in 2 days"),
         ] {
             assert_eq!(ago_text(at.parse().unwrap(), now), text);
         }

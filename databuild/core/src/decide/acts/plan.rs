@@ -176,6 +176,13 @@ pub(crate) fn apply(out: &mut Out, request: ApplyRequest, sightings: &Sightings)
     Ok(Reply::Want(begin::begin(out, &fresh, start)))
 }
 
+/// What keeps a plan from being applied, as far as that is known without looking at external data; empty if nothing does.
+#[must_use]
+pub fn outdated(state: &State, plan: &PlanCreated) -> Vec<String> {
+    let mut copy = state.clone();
+    copy.at(plan.as_of, |state| still_holds(state, plan, &[])).err().unwrap_or_default()
+}
+
 /// Targets of a plan with the plan made anew, if it is what it was; else what changed.
 fn still_holds(
     state: &mut State,
