@@ -55,8 +55,8 @@ test('who signed in by a token sees pages until it is revoked, and then why not'
     const made = await fetch(browser.origin + '/api/v1/sign-in-links', { method: 'POST', headers: { authorization: `Bearer ${token}` } });
     await page.goto(browser.origin + (await made.json()).path);
     await page.goto('/wants/w5?ask=cancel');
-    await page.click('button:has-text("Cancel the want")');
-    assert.match(await page.textContent('main'), /scope_missing/);
+    assert.ok(await page.isDisabled('button:has-text("Cancel the want")'));
+    assert.match(await page.textContent('main'), /needs a token with the scope operate/);
     await page.goto('/runs');
     await live(page);
     databuild('token', 'revoke', 'viewer');
@@ -267,7 +267,7 @@ test('a want is paused and canceled, each after a question', () =>
     await page.click('text=Pause');
     await page.click('button:has-text("Pause the want")');
     await page.waitForFunction(() => document.querySelector('h1').textContent.includes('paused'));
-    await page.click('text=Cancel');
+    await page.click('a.btn:has-text("Cancel")');
     await page.click('button:has-text("Cancel the want")');
     await page.waitForFunction(() => document.querySelector('h1').textContent.includes('canceled'));
   }));
@@ -284,7 +284,8 @@ test('what a graph changed is judged after a question, and the log says who did'
     await page.fill('input[name=reason]', 'it only rounds');
     await page.click('button:has-text("Accept")');
     await page.waitForURL(/\/changes\/\d+$/);
-    assert.match(await page.textContent('.say'), /nothing is stale for it/);
+    assert.match(await page.textContent('.say'), /Nothing is stale because of it now/);
+    assert.match(await page.textContent('#accepted'), /it only rounds/);
     await page.goto('/events?kind=code_accepted');
     await page.click('#events tbody a');
     assert.match(await page.textContent('#data'), /it only rounds/);
@@ -297,6 +298,39 @@ test('a run is compared with what its job would do now', () =>
     await page.click('text=Compare it');
     await page.waitForURL(/\/compare\?a=r\d+$/);
     assert.match(await heading(page), / and now$/);
+  }));
+
+test('windows share one stream, and another one takes it over', () =>
+  browser.with({}, async (first) => {
+    const context = first.context();
+    const streams = [], isStream = (request) => new URL(request.url()).pathname === '/live';
+    context.on('request', (request) => { if (isStream(request)) streams.push(request.frame().page()); });
+    await first.goto('/');
+    await live(first);
+    const others = [];
+    // More than a browser has connections.
+    for (const path of ['/runs', '/wants', '/plans', '/datasets', '/events', '/queue', '/checks', '/server']) {
+      const page = await context.newPage();
+      others.push(page);
+      await page.goto(browser.origin + path);
+      await live(page);
+    }
+    assert.deepEqual([...new Set(streams)], [first]);
+    const plans = await others[2].locator('#plans tbody tr').count();
+    databuild('plan', 'weather/hourly', '--refresh', 'all');
+    await others[2].waitForFunction((before) => document.querySelectorAll('#plans tbody tr').length !== before, plans);
+    const taken = context.waitForEvent('request', isStream);
+    await first.close();
+    assert.ok(others.includes((await taken).frame().page()));
+  }));
+
+test('on a narrow screen the navigation shows all pages', () =>
+  browser.with({ viewport: NARROW }, async (page) => {
+    await page.goto('/server');
+    for (const entry of await page.locator('nav.side li a').all()) {
+      const box = await entry.boundingBox();
+      assert.ok(box.x >= 0 && box.x + box.width <= NARROW.width, `${await entry.textContent()} is cut`);
+    }
   }));
 
 test('failures that were seen are not told of again', () =>

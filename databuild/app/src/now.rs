@@ -162,6 +162,12 @@ fn work_that_waits(
             .find(|row: &&mut Waiting| is_ahead && row.job == *job && row.blocker.kind == "slots");
         if let Some(row) = same {
             row.partitions += run.set.len();
+            let wants = state.current_job(run).map(|job| holders(state, job, &run.set)).unwrap_or_default();
+            for want in wants {
+                if row.wants.len() < MOST && !row.wants.contains(&want) {
+                    row.wants.push(want);
+                }
+            }
             continue;
         }
         if rows.len() >= 2 * MOST {

@@ -16,6 +16,7 @@ use crate::engine::Planned;
 use crate::store::{History, MaterializationRow, RunRow, StoreError, TaintRow};
 use acceptance::acceptances;
 use arguments::arguments_changed;
+use databuild_core::amounts::to_the_second;
 use databuild_core::event::Refresh;
 use databuild_core::graph::{parse_file, DatasetIx, JobIx};
 use databuild_core::ids::Seq;
@@ -28,7 +29,6 @@ use databuild_core::words;
 use failure::last_failure;
 pub(crate) use inputs::symbols_at;
 use inputs::{inputs_used, Used};
-use jiff::Timestamp;
 use needs::{nearest_gap, needs, work_of};
 pub use seen::Seen;
 use std::collections::BTreeSet;
@@ -644,10 +644,6 @@ fn blame_taint(
     let TaintRow { partitions, reason, by, at, .. } = taint;
     cause.taint = Some(TaintSaid { partitions, reason, by, at: at.to_string() });
     Ok(())
-}
-
-fn to_the_second(at: Timestamp) -> String {
-    at.strftime("%Y-%m-%d %H:%M:%SZ").to_string()
 }
 
 #[cfg(test)]

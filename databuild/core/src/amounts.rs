@@ -1,6 +1,7 @@
 //! Amounts as people read and write them.
 
 use super::text::shown;
+use jiff::Timestamp;
 
 /// `350 ms`, `1.2 s`, `2m 05s`, `1h 02m`.
 #[must_use]
@@ -38,6 +39,12 @@ pub fn seconds_of(text: &str) -> Result<u64, String> {
     };
     let count: u64 = text[..text.len() - 1].parse().map_err(|_| bad())?;
     count.checked_mul(factor).ok_or_else(bad)
+}
+
+/// `2026-11-30 10:42:07Z`: an instant as sentences have it.
+#[must_use]
+pub fn to_the_second(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M:%SZ").to_string()
 }
 
 /// `1,095`.

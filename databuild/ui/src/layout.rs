@@ -276,11 +276,11 @@ fn top(site: &Site) -> Markup {
     html! {
         header.top {
             form action="/go" method="get" role="search" aria-label="Go to" {
-                label.hidden for="go" { "Go to a dataset, partition, run or want" }
-                input id="go" type="search" name="q" placeholder="Go to a dataset, partition, run, want \u{2026}" autocomplete="off" spellcheck="false" aria-keyshortcuts="/";
+                label.hidden for="go" { "Go to a dataset, partition, run, want, check, event or graph" }
+                input id="go" type="search" name="q" placeholder="Go to a dataset, partition, run, check \u{2026}" autocomplete="off" spellcheck="false" aria-keyshortcuts="/";
             }
             span.where.m title=(site.workspace) { (name) }
-            @if let Some(graph) = &site.graph { span.where.m title=(graph) { "graph " (graph.get(..8).unwrap_or(graph)) } }
+            @if let Some(graph) = &site.graph { a.where.m href={ "/changes/" (graph) } title=(graph) { "graph " (graph.get(..8).unwrap_or(graph)) } }
             span.end {
                 span.light id="light" role="status" hidden {}
                 button.plain id="theme" type="button" hidden { "Theme" }

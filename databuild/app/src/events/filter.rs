@@ -139,7 +139,8 @@ impl Matcher<'_> {
             return false;
         }
         let is_by = |name: &str| match &record.origin.actor {
-            Actor::System => name == SYSTEM,
+            // As pages call it, too.
+            Actor::System => name == SYSTEM || name.eq_ignore_ascii_case("databuild"),
             Actor::Person(by) | Actor::Token(by) => name == &**by,
         };
         if !actor.as_deref().is_none_or(is_by) {

@@ -12,6 +12,7 @@ use databuild_core::event;
 use databuild_core::event::{AttemptOutcome, GraphRegistered, OutputRecord, PriorityClass, Refresh};
 use databuild_core::ids::GraphId;
 use databuild_core::planner;
+use jiff::Timestamp;
 use serde_json::{json, Value};
 use tempfile::TempDir;
 
@@ -93,6 +94,8 @@ pub(crate) struct Workspace {
     pub(crate) ordered: Vec<AttemptSpec>,
     /// What the next batch has besides its events.
     blobs: Vec<Blob>,
+    /// Since the beginning.
+    seconds: i64,
 }
 
 impl Workspace {
@@ -100,13 +103,18 @@ impl Workspace {
         let folder = tempfile::tempdir().unwrap();
         let log = SqliteLog::open(&folder.path().join("log.db")).unwrap();
         let mut workspace =
-            Workspace { folder, log, core: Core::new(8), ordered: Vec::new(), blobs: Vec::new() };
+            Workspace { folder, log, core: Core::new(8), ordered: Vec::new(), blobs: Vec::new(), seconds: 0 };
         workspace.register(graph);
         workspace
     }
 
     fn now(&self) -> Timestamp {
-        "2024-12-31T00:00:00Z".parse().unwrap()
+        let begin: Timestamp = "2024-12-31T00:00:00Z".parse().unwrap();
+        begin + jiff::SignedDuration::from_secs(self.seconds)
+    }
+
+    pub(crate) fn later(&mut self, seconds: i64) {
+        self.seconds += seconds;
     }
 
     pub(crate) fn step(&mut self, input: Input) -> Step {

@@ -5,7 +5,7 @@ use super::fact::{listed, with, Fact};
 use super::origin::Origin;
 use super::output::{example_output, made, OutputRecord, PartitionText, SetText};
 use super::trials::ArmId;
-use crate::amounts::duration;
+use crate::amounts::{duration, to_the_second};
 use crate::graph::Params;
 use crate::ids::{AttemptId, GraphId, RunId, TrialId, WantId};
 use crate::words;
@@ -202,7 +202,7 @@ impl Fact for AttemptEnded {
         };
         // One that waits for inputs is due at once, and begins when they are there.
         let due = self.retry_at.filter(|_| self.outcome.kind() != OutcomeKind::MissingInput);
-        let next = due.map(|at| format!("; next attempt at {at}")).unwrap_or_default();
+        let next = due.map(|at| format!("; next attempt at {}", to_the_second(at))).unwrap_or_default();
         with(format!("{} {how}", self.attempt), &self.message) + &next
     }
 

@@ -98,7 +98,7 @@ async fn accepted(
 ) -> Result<Vec<EventRow>, AppError> {
     let query = EventsQuery {
         kind: Some("code_accepted".to_owned()),
-        order: Some("newest".to_owned()),
+        sort: Some("newest".to_owned()),
         after: Some(from),
         before: until,
         limit: Some(ACCEPTED),

@@ -152,5 +152,8 @@ async fn partition(app: App, viewer: Viewer, Query(query): Query<ReferenceQuery>
     let why = why::partition(&app, WhyQuery { partition: query.reference }).await?;
     let of = RunsQuery { partition: Some(why.partition.clone()), limit: Some(ROWS), ..RunsQuery::default() };
     let made = runs::list(&app, of).await?;
-    Ok(viewer.shown(&pages::partition::page(&why, &made, viewer.may("/plans"), viewer.now)))
+    let of =
+        ChecksQuery { reference: Some(why.partition.clone()), limit: Some(ROWS), ..ChecksQuery::default() };
+    let found = checks::list(&app, of).await?;
+    Ok(viewer.shown(&pages::partition::page(&why, &made, &found, viewer.may("/plans"), viewer.now)))
 }

@@ -3,9 +3,10 @@
 use super::answer::{to, Answer};
 use super::form::Sent;
 use super::viewer::Viewer;
-use crate::api::NowQuery;
-use crate::app::now;
+use crate::api::{NowQuery, TrialQuery};
+use crate::app::{events, graphs, now, trials};
 use crate::caller::Secure;
+use crate::error::ApiError;
 use crate::extract::Query;
 use crate::sessions::{cookie, set_cookie};
 use crate::state::App;
@@ -53,7 +54,25 @@ struct Sought {
     q: String,
 }
 
-/// To what somebody typed: an id, a reference, a dataset, a job, or a part of a name.
+/// What the log has under a text: a graph by its number or the beginning of its digest, another event by its number, or a
+/// trial, which stands beside what it compares.
+async fn of_log(app: &App, text: &str) -> Result<Option<Url>, ApiError> {
+    if let Ok(trial) = trials::parse(text) {
+        let Ok(found) = trials::get(app, trial, &TrialQuery::default()).await else { return Ok(None) };
+        let newest = found.arms.last().map(|arm| arm.graph.clone());
+        return Ok(match (found.trial.run, newest) {
+            (Some(run), _) => Some(links::run(&run)),
+            (None, Some(graph)) => Some(Url::new(&format!("/changes/{graph}"))),
+            (None, None) => None,
+        });
+    }
+    if let Ok(graph) = graphs::detail(app, text.to_owned()).await {
+        return Ok(Some(links::change(graph.graph.number)));
+    }
+    Ok(events::get(app, text).await.ok().map(|event| links::event(event.seq)))
+}
+
+/// To what somebody typed: an id, a reference, a dataset, a job, a check, a digest, or a part of a name.
 async fn go(app: App, Query(sought): Query<Sought>) -> Answer {
     let text = sought.q.trim();
     let is_id = |prefix: char| {
@@ -64,6 +83,7 @@ async fn go(app: App, Query(sought): Query<Sought>) -> Answer {
     let graph = snapshot.state.followed().map(|registered| &registered.graph);
     let is_dataset = |name: &str| graph.is_some_and(|graph| graph.dataset_named(name).is_some());
     let is_job = || graph.is_some_and(|graph| graph.job_labeled(text).is_some());
+    let is_check = || graph.is_some_and(|graph| graph.checks().any(|check| check.label == text));
     Ok(to(&if is_id('r') {
         links::run(text)
     } else if is_id('w') {
@@ -80,6 +100,10 @@ async fn go(app: App, Query(sought): Query<Sought>) -> Answer {
         links::reference(text, count)
     } else if is_job() {
         links::runs().with("job", text)
+    } else if is_check() {
+        links::checks().with("check", text)
+    } else if let Some(found) = of_log(&app, text).await? {
+        found
     } else {
         Url::new("/datasets").with("q", text)
     }))

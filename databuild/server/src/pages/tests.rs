@@ -210,6 +210,10 @@ fn a_page_is_small_however_much_there_is() {
     assert_eq!(bench.post("/plans", Some(&bench.own()), &form).header("location"), "/plans/p1");
     let applied = bench.post("/plans/p1", Some(&bench.own()), &format!("csrf={csrf}"));
     assert_eq!(applied.header("location"), "/wants/w1", "{}", applied.body);
+    assert!(bench
+        .get("/plans/p1")
+        .body
+        .contains("Want <a class=\"m\" href=\"/wants/w1\">w1</a> carries it out"));
     for target in [
         "/",
         "/datasets",
@@ -326,7 +330,14 @@ fn who_signs_in_by_a_token_may_do_what_it_may_as_long_as_it_is_good() {
     let token = bench.runtime.block_on(made).unwrap().token.unwrap();
     let viewer = Bench { cookie: bench.signed_in_by(&token), ..bench };
     assert_eq!(viewer.get("/datasets").status, 200);
-    let (csrf, own) = (viewer.csrf("/plans"), viewer.own());
+    // What the token is not for is not offered, and refused to who asks for it all the same.
+    let offered = viewer.get("/plans").body;
+    assert!(offered.contains("needs a token with the scope <code>want</code>"), "{offered}");
+    assert!(!offered.contains("name=\"csrf\""), "{offered}");
+    let mut headers = axum::http::HeaderMap::new();
+    headers.insert("cookie", viewer.cookie.parse().unwrap());
+    let csrf = viewer.app.guard.sessions.of(&headers, crate::os::now()).unwrap().csrf;
+    let own = viewer.own();
     let form = format!("csrf={csrf}&targets=daily/city=oslo");
     let refused = viewer.post("/plans", Some(&own), &form);
     assert!(refused.status == 403 && refused.body.contains("scope_missing"), "{}", refused.body);
@@ -556,7 +567,7 @@ fn a_graph_is_shown_with_what_it_changed_against_the_one_before() {
     let number = list.split("href=\"/changes/").nth(1).unwrap().split('"').next().unwrap();
     let shown = bench.get(&format!("/changes/{number}")).body;
     for part in [
-        "<b>1 of 2 jobs</b> differs, and nothing is stale for it",
+        "<b>1 of 2 jobs</b> differs. Nothing is stale because of it now",
         "--x=2 was added",
         "parameter full=false was removed",
         "### DataBuild: 1 job differs, nothing goes stale",
@@ -639,6 +650,10 @@ fn the_box_leads_to_what_is_typed() {
         ("daily/city=oslo/date=2024-01-01", "/partition?ref=daily/city=oslo/date=2024-01-01"),
         ("daily/city=oslo", "/partitions?ref=daily/city=oslo"),
         ("//:make", "/runs?job=//:make"),
+        ("1", "/changes/1"),
+        ("cafe", "/datasets?q=cafe"),
+        ("t9", "/datasets?q=t9"),
+        ("999", "/datasets?q=999"),
         ("some%20thing", "/datasets?q=some%20thing"),
         ("//evil.example", "/datasets?q=//evil.example"),
     ] {

@@ -78,9 +78,15 @@
     tick();
   }
 
-  // ---- One stream a page. It is closed while nobody looks: a browser has six connections to a server, for all its tabs.
+  // ---- One stream for all windows. A browser has six connections to a server, so of the windows that somebody looks at one has the
+  // stream, and tells the others. A window with a live log has a stream of its own, and so has each where windows cannot agree.
 
   let stream = null, lost = 0;
+  // What windows say to each other, and the turn to have the stream: asked for, then had until it is given up.
+  const ether = window.BroadcastChannel && navigator.locks ? new BroadcastChannel("databuild") : null;
+  let turn = null, giveUp = null;
+  // What the windows show that this one has the stream for.
+  const words = new Set();
   const said = { live: "Live", wait: "Reconnecting", gone: "Server is gone" };
 
   function light(is) {
@@ -92,35 +98,86 @@
     lamp.title = is === "gone" ? "The page shows what was known last. Start the server with: bazel run //:databuild -- ui" : "";
   }
 
-  function follow() {
-    if (stream || document.hidden || !document.body.dataset.stream) return;
-    stream = new EventSource(document.body.dataset.stream);
-    stream.addEventListener("open", () => { lost = 0; light("live"); });
-    stream.addEventListener("at", (event) => {
-      const now = Number(event.data);
+  // What a stream says, be it this window's or another's.
+  const heard = {
+    at: (now) => {
       // It moved while nobody was told.
       if (now !== seq) { for (const part of shown()) part.dataset.of.split(" ").forEach((word) => moved.add(word)); soon(0); }
       seq = now;
-    });
-    stream.addEventListener("moved", (event) => {
-      const told = JSON.parse(event.data);
+    },
+    moved: (told) => {
       seq = told.seq;
       told.of.forEach((word) => moved.add(word));
       soon();
-    });
+    },
+    light,
+  };
+
+  function hear(what, told) {
+    heard[what](told);
+    if (giveUp) ether.postMessage([what, told]);
+  }
+
+  function open(url) {
+    stream?.close();
+    stream = new EventSource(url);
+    stream.addEventListener("open", () => { lost = 0; hear("light", "live"); });
+    stream.addEventListener("at", (event) => hear("at", Number(event.data)));
+    stream.addEventListener("moved", (event) => hear("moved", JSON.parse(event.data)));
     stream.addEventListener("lines", (event) => append(JSON.parse(event.data)));
     stream.addEventListener("end", () => { const log = one("[data-log]"); if (log) delete log.dataset.log; });
     stream.addEventListener("error", () => {
       lost ||= Date.now();
+      hear("light", Date.now() - lost > 8000 ? "gone" : "wait");
       // Whoever is not let in any more learns why.
       if (stream?.readyState === EventSource.CLOSED) { quit(); renew([]); setTimeout(follow, 3000); }
-      light(Date.now() - lost > 8000 ? "gone" : "wait");
     });
   }
 
+  const own = () => new URL(document.body.dataset.stream, location.href);
+  const shows = () => (own().searchParams.get("of") ?? "").split(" ").filter(Boolean);
+
+  function follow() {
+    if (stream || turn || document.hidden || !document.body.dataset.stream) return;
+    if (!ether || own().searchParams.has("log")) return open(document.body.dataset.stream);
+    const mine = turn = new AbortController();
+    navigator.locks.request("databuild stream", { signal: mine.signal }, () => new Promise((resolve) => {
+      if (turn !== mine) return resolve();
+      giveUp = resolve;
+      words.clear();
+      join(shows());
+      ether.postMessage(["who", null]);
+    })).catch(() => { /* It was not this window's turn before somebody closed it. */ });
+    ether.postMessage(["join", shows()]);
+  }
+
+  // The stream tells of what a window shows, too.
+  function join(more) {
+    const known = words.size;
+    more.forEach((word) => words.add(word));
+    if (words.size === known) return ether.postMessage(["at", seq]);
+    const url = own();
+    url.searchParams.set("of", [...words].sort().join(" "));
+    open(url);
+  }
+
+  ether?.addEventListener("message", ({ data: [what, told] }) => {
+    // Whoever has a stream of its own hears nobody else.
+    if (!turn || document.hidden) return;
+    if (what === "join") { if (giveUp) join(told); }
+    else if (what === "who") { if (!giveUp) ether.postMessage(["join", shows()]); }
+    else if (!giveUp) {
+      if (what !== "light") light("live");
+      // What this window shows may be as new as that.
+      if (what !== "at" || told > seq) heard[what](told);
+    }
+  });
+
   function quit() {
     stream?.close();
-    stream = null;
+    giveUp?.();
+    turn?.abort();
+    stream = turn = giveUp = null;
   }
 
   // ---- Logs
@@ -220,11 +277,11 @@
     return { row, column, code: of.cells[row * of.columns.length + column] };
   }
 
-  const states = { f: "failed", s: "stale", m: "missing", b: "building", o: "left out", u: "behind" };
+  const states = { f: "failed", s: "stale", b: "building", o: "left out", u: "behind" };
 
   function sayCell(svg, cell) {
     const of = figure(svg), total = parseInt(cell.code, 10);
-    const parts = [...cell.code.matchAll(/([fsmbou])(\d+)/g)].map(([, state, count]) => [states[state], Number(count)]);
+    const parts = [...cell.code.matchAll(/([fsmbou])(\d+)/g)].map(([, state, count]) => [states[state] ?? svg.dataset.missing, Number(count)]);
     const good = total - parts.reduce((sum, [, count]) => sum + count, 0);
     if (good) parts.unshift(["up to date", good]);
     const what = total === 1 ? parts[0][0] : parts.map(([state, count]) => count + " " + state).join(", ");

@@ -106,7 +106,7 @@ fn fields(query: &EventsQuery, kinds: &[&str]) -> Markup {
     html! {
         (filter(&kept, &html! {
             (choice("Kind", "kind", "any", &words, &kind))
-            (id("By", "actor", &value(&query.actor), "name"))
+            (id("By", "actor", &value(&query.actor), "DataBuild"))
             (id("Run", "run", &value(&query.run), "r12"))
             (id("Want", "want", &value(&query.want), "w3"))
             (text("Partitions", "ref", &value(&query.reference), "dataset/date=2026-01-01"))
@@ -189,8 +189,8 @@ pub(super) fn kind(name: &str) -> Markup {
 
 /// Who brought an event about: all that they did.
 pub(super) fn actor(of: &EventActor) -> Markup {
-    let name = of.name.as_deref().unwrap_or("system");
-    html! { a.soft[of.name.is_none()] href=(links::events().with("actor", name)) { @if of.name.is_some() { (name) } @else { "DataBuild" } } }
+    let name = of.name.as_deref().unwrap_or("DataBuild");
+    html! { a.soft[of.name.is_none()] href=(links::events().with("actor", name)) { (name) } }
 }
 
 /// What an event follows from.
@@ -242,7 +242,7 @@ pub(super) mod tests {
             "6 min ago",
             "<a class=\"tag\" href=\"/events?kind=run_ended\">run ended</a>",
             "<a class=\"m\" href=\"/runs/r12\">r12</a> failed: &lt;no&gt; such city",
-            "href=\"/events?actor=system\">DataBuild</a>",
+            "href=\"/events?actor=DataBuild\">DataBuild</a>",
             "href=\"/events?before=1199\" rel=\"next\"",
             "href=\"/events?sort=oldest\">Oldest first",
         ] {

@@ -1,11 +1,13 @@
 //! One partition: its state in one sentence, why, what it was made from, and what became of it.
 
-use crate::api::{InputUsed, Page as Rows, RunRow, Why, WhyCause};
+use super::dataset::checks;
+use crate::api::{CheckRow, InputUsed, Page as Rows, PartitionState, RunRow, Why, WhyCause};
 use crate::layout::{card, heading, Page, Place, Width};
 use crate::links::{self, Url};
+use crate::parts::bar::state_said;
 use crate::parts::form::{act, May};
 use crate::parts::reference::{because, breakable, dataset, digest, job, many, partitions, run};
-use crate::parts::state::{chip, Look};
+use crate::parts::state::{labeled, Look};
 use crate::parts::table::{column, table};
 use crate::parts::time::ago;
 use databuild_core::reference::dataset_of;
@@ -14,9 +16,9 @@ use databuild_core::word::Word as _;
 use jiff::Timestamp;
 use maud::{html, Markup};
 
-/// The page. `runs` are those that made it, or were to.
+/// The page. `runs` are those that made it, or were to; `found` is what checks found in it last.
 #[must_use]
-pub fn page(why: &Why, runs: &Rows<RunRow>, may: May<'_>, now: Timestamp) -> Page {
+pub fn page(why: &Why, runs: &Rows<RunRow>, found: &Rows<CheckRow>, may: May<'_>, now: Timestamp) -> Page {
     let of = ["data"];
     let mut page = Page::new(why.partition.clone(), Place::Datasets, &of, lead(why, may, now));
     if !why.causes.is_empty() || !why.upstream.is_empty() {
@@ -34,6 +36,17 @@ pub fn page(why: &Why, runs: &Rows<RunRow>, may: May<'_>, now: Timestamp) -> Pag
         &heading("What it was made from", &much, &[]),
         &inputs(&why.inputs),
     ));
+    if !found.data.is_empty() {
+        let more = [("All checks", links::checks().with("ref", &why.partition))];
+        let much = many(found.data.len() as u64, "check");
+        page = page.part(card(
+            "checks",
+            Width::Full,
+            &of,
+            &heading("Checks", &much, &more),
+            &checks(found, now),
+        ));
+    }
     let more = [("All runs", links::runs().with("partition", &why.partition))];
     page = page.part(card("runs", Width::Full, &of, &heading("Runs", "", &more), &history(runs, now)));
     page.command(format!("why {}", shell_word(&why.partition)))
@@ -45,7 +58,11 @@ fn lead(why: &Why, may: May<'_>, now: Timestamp) -> Markup {
         h1 { (Look::of(state).icon()) " " span.m { (breakable(&why.partition)) } }
         p.say {
             b { (because(&sentence(why))) } @if !why.summary.ends_with('.') { "." }
-            @if let Some(built) = &why.built_at { " Made " (ago(built, now)) @if let Some(id) = &why.run { " by " (run(id)) } "." }
+            @if let Some(built) = &why.built_at {
+                // What comes from elsewhere was made by nobody that is known.
+                @if is_external(why) { @if why.state != PartitionState::Missing { " This version was seen first " (ago(built, now)) "." } }
+                @else { " Made " (ago(built, now)) @if let Some(id) = &why.run { " by " (run(id)) } "." }
+            }
             @if why.run.is_some() { " " a href=(links::compare().with("a", &why.partition)) { "Then and now" } "." }
             @if let Some(failed) = why.failed_since.as_ref().filter(|run| !names(&why.summary, run)) { " " (run(failed)) " failed since, and changed nothing." }
         }
@@ -53,6 +70,11 @@ fn lead(why: &Why, may: May<'_>, now: Timestamp) -> Markup {
             div.stand { (act(&Url::new("/plans"), may, "Plan it", false, &[("targets", &why.partition)])) }
         }
     }
+}
+
+/// Whether no job makes it.
+fn is_external(why: &Why) -> bool {
+    why.job.is_none()
 }
 
 /// The summary without the partition, which is the heading.
@@ -97,7 +119,7 @@ fn facts(why: &Why, now: Timestamp) -> Markup {
     html! {
         dl.kv {
             dt { "dataset" } dd { (dataset(dataset_of(&why.partition))) }
-            dt { "state" } dd { (chip(why.state.word())) }
+            dt { "state" } dd { (labeled(Look::of(why.state.word()), &state_said(why.state.word(), is_external(why)))) }
             @if let Some(label) = &why.job { dt { "job" } dd { (job(label)) } }
             @if let Some(version) = &why.version { dt { "version" } dd { (digest(version)) } }
             @if let Some(path) = &why.path { dt { "file" } dd.m { (path) } }
@@ -146,6 +168,23 @@ fn history(runs: &Rows<RunRow>, now: Timestamp) -> Markup {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nobody_is_said_to_have_made_what_comes_from_elsewhere() {
+        let why = serde_json::json!({
+            "partition": "raw/city=oslo", "state": "current", "seq": 1, "summary": "raw/city=oslo is there",
+            "built_at": "2026-11-30T11:50:00Z", "inputs": [], "inputs_total": 0, "causes": [], "upstream": [], "metadata": {},
+        });
+        let mut why: Why = serde_json::from_value(why).unwrap();
+        let now = "2026-11-30T12:00:00Z".parse().unwrap();
+        let said = |why: &Why| lead(why, May::Do(""), now).into_string() + &facts(why, now).into_string();
+        assert!(said(&why).contains("This version was seen first <time"), "{}", said(&why));
+        why.state = PartitionState::Missing;
+        let gone = said(&why);
+        assert!(!gone.contains("first") && !gone.contains("Made") && gone.contains("not seen"), "{gone}");
+        why.job = Some("//:fetch".to_owned());
+        assert!(said(&why).contains(" Made <time"), "{}", said(&why));
+    }
 
     #[test]
     fn the_lead_says_each_thing_once() {

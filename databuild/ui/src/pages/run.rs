@@ -73,6 +73,9 @@ pub fn page(shown: &Run<'_>, now: Timestamp) -> Page {
     ));
     page = page.part(card("facts", Width::Narrow, &of, &heading("Made with", "", &[]), &facts(detail, now)));
     page = page.part(log_part(shown));
+    if let Some(row) = shown_attempt(shown).filter(|row| row.output.is_some()) {
+        page = page.part(output(row));
+    }
     if !detail.checks.is_empty() {
         let rows = Rows { data: detail.checks.clone(), next: None, seq: detail.seq };
         let much = many(detail.checks.len() as u64, "result");
@@ -166,6 +169,23 @@ fn attempt(shown: &Run<'_>, row: &AttemptRow, now: Timestamp) -> Markup {
             td.num.opt { (ago(&row.leased_at, now)) }
         }
     }
+}
+
+/// The attempt whose log is shown.
+fn shown_attempt<'a>(shown: &Run<'a>) -> Option<&'a AttemptRow> {
+    shown.detail.attempts.iter().find(|row| row.number == shown.log.attempt)
+}
+
+/// What the job returned in an attempt.
+fn output(row: &AttemptRow) -> Part {
+    let text = row.output.as_deref().unwrap_or_default();
+    let much = format!(
+        "attempt {}{}",
+        row.number,
+        if row.output_base64 { ", base64 of bytes that are no text" } else { "" }
+    );
+    let content = html! { pre.pad tabindex="0" aria-label="What the job returned" { (text) } };
+    card("output", Width::Full, &[], &heading("Returned", &much, &[]), &content)
 }
 
 fn facts(detail: &RunDetail, now: Timestamp) -> Markup {

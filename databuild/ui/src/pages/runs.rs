@@ -96,9 +96,10 @@ pub(super) fn line(row: &RunRow, now: Timestamp) -> Markup {
             td {
                 (partitions(&row.partition, row.partitions))
                 @if row.partitions > 1 { " " span.soft { "(" (number(row.partitions)) ")" } }
+                @if let Some(trial) = &row.trial { " " span.tag title="It publishes nothing." { "trial " (trial) } }
                 @if !row.message.is_empty() { br; span.err.soft.clip { (row.message) } }
             }
-            td.opt { (job(&row.job)) @if let Some(trial) = &row.trial { " " span.soft { "trial " (trial) } } }
+            td.opt { (job(&row.job)) }
             td.num.opt { (number(u64::from(row.attempt_count))) }
             td.num.opt { @if has_begun(row) { (ago(&row.created_at, now)) } @else { span.soft { "handed out " (ago(&row.created_at, now)) } } }
             td.num { @match &row.ended_at { Some(ended) => (between(&row.created_at, ended)), None => @if has_begun(row) { (since(&row.created_at, now)) } @else { span.soft { "not begun" } } } }

@@ -15,7 +15,7 @@ pub struct Share<'a> {
     pub count: u64,
 }
 
-/// What nobody knows to be there of external data: it is missing only for those who ask for it now.
+/// What is not known to be there of external data: nobody looked at it yet, or it was not there at the last look.
 const UNSEEN: &str = "unseen";
 
 /// The state that a share is asked for by, in lists.
@@ -173,12 +173,12 @@ mod tests {
             legend(&shares(summary), link).into_string()
         };
         let outside = said(&summary);
-        assert!(outside.contains("not looked at yet 9") && outside.contains("state=missing"), "{outside}");
+        assert!(outside.contains("not seen 9") && outside.contains("state=missing"), "{outside}");
         summary.external = false;
         assert!(said(&summary).contains("missing 9"));
         assert_eq!(
             (state_said("missing", true), state_said("stale", true)),
-            ("not looked at yet".into(), "stale".into())
+            ("not seen".into(), "stale".into())
         );
     }
 }

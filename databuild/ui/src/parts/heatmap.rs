@@ -112,8 +112,7 @@ fn code(cell: Option<&Cell>) -> String {
 }
 
 /// Everything in one sentence, for whoever does not see the figure.
-#[must_use]
-pub fn said(tiles: &Tiles) -> String {
+fn said(tiles: &Tiles, missing: &str) -> String {
     let sum = |of: &dyn Fn(&Cell) -> u64| tiles.cells.iter().flatten().map(of).sum::<u64>();
     let mut said = format!(
         "{} of {} partitions are up to date",
@@ -123,7 +122,7 @@ pub fn said(tiles: &Tiles) -> String {
     for (word, count) in [
         ("failed", sum(&|cell| cell.failed)),
         ("stale", sum(&|cell| cell.stale)),
-        ("missing", sum(&|cell| cell.missing)),
+        (missing, sum(&|cell| cell.missing)),
         ("being built", sum(&|cell| cell.building)),
         ("behind", sum(&|cell| cell.behind)),
         ("left out", sum(&|cell| cell.left_out)),
@@ -136,9 +135,9 @@ pub fn said(tiles: &Tiles) -> String {
 }
 
 /// The figure. With the names of the dataset's dimensions, in their order, what somebody brushes becomes the parameter `sel` of
-/// the page's address.
+/// the page's address. `missing` is what is said of what is missing.
 #[must_use]
-pub fn heatmap(tiles: &Tiles, brush: Option<&[&str]>) -> Markup {
+pub fn heatmap(tiles: &Tiles, missing: &str, brush: Option<&[&str]>) -> Markup {
     let layout = Layout::of(tiles);
     let columns = tiles.columns.len();
     let (width, height) = layout.size(tiles.rows.len());
@@ -165,8 +164,8 @@ pub fn heatmap(tiles: &Tiles, brush: Option<&[&str]>) -> Markup {
     let ticks = ticks(tiles, &layout);
     html! {
         div.scroll tabindex="0" role="region" aria-label="Figure of all partitions" {
-            svg class={ "heat" @if brush.is_some() { " sel" } } width=(width) height=(height) viewBox={ "0 0 " (width) " " (height) } role="img" aria-label=(said(tiles))
-                data-heat=(tiles.dataset) data-dims=[brush.map(|dims| dims.join(" "))] data-x=[tiles.x.as_deref()] data-y=[tiles.y.as_deref()] data-range[tiles.by.is_some()]
+            svg class={ "heat" @if brush.is_some() { " sel" } } width=(width) height=(height) viewBox={ "0 0 " (width) " " (height) } role="img" aria-label=(said(tiles, missing))
+                data-heat=(tiles.dataset) data-missing=(missing) data-dims=[brush.map(|dims| dims.join(" "))] data-x=[tiles.x.as_deref()] data-y=[tiles.y.as_deref()] data-range[tiles.by.is_some()]
                 data-columns=(names(&tiles.columns)) data-rows=(names(&tiles.rows)) data-cells=(cells.join(" ")) data-slots=(slots)
                 data-per=(layout.per) data-cell={ (layout.width) " " (layout.height) " " (layout.gap) } data-from={ (layout.left) " " (TOP) " " (layout.block()) } {
                 @for (x, text) in ticks { text x=(x) y="11" { (text) } }
@@ -324,7 +323,7 @@ mod tests {
         let layout = Layout::of(&days);
         assert_eq!(layout.slots, [6, 7, 8], "a Sunday, then the next week");
         assert_eq!(layout.place(1, 0).1, TOP);
-        let svg = heatmap(&days, Some(&["date"])).into_string();
+        let svg = heatmap(&days, "not seen", Some(&["date"])).into_string();
         assert!(svg.contains("data-columns=\"2026-11-29 2026-11-30 2026-12-01\""), "{svg}");
         assert!(svg.contains("aria-label=\"3 of 3 partitions are up to date\""), "{svg}");
         assert!(!svg.contains("style="), "{svg}");

@@ -43,7 +43,7 @@ impl Look {
             }
             "behind" => Look::Behind,
             "empty" => Look::Empty,
-            "stale" | "differs" | "inputs_moved" => Look::Stale,
+            "stale" | "differs" | "inputs_moved" | "outdated" => Look::Stale,
             "missing" | "unseen" => Look::Missing,
             "building" | "running" | "publishing" => Look::Running,
             "failed" | "failure" | "permanent_failure" | "timeout" | "out_of_memory" | "lost" | "error"
@@ -104,7 +104,8 @@ pub fn said(word: &str) -> String {
         "current" => "up to date".to_owned(),
         "retry_wait" => "waiting to retry".to_owned(),
         "leased" => "handed out".to_owned(),
-        "unseen" => "not looked at yet".to_owned(),
+        "unseen" => "not seen".to_owned(),
+        "attempt_leased" => "attempt handed out".to_owned(),
         other => other.replace('_', " "),
     }
 }
