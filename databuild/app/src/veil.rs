@@ -146,12 +146,15 @@ impl<'v> Veil<'v> {
     }
 }
 
-/// The event of a plan without the count that its rows do not tell apart by job.
+/// An event without counts that it does not tell apart by job.
 fn without_sums(mut fields: Map<String, Value>) -> Map<String, Value> {
-    if fields.get("kind").and_then(Value::as_str) == Some("plan_created") {
-        if let Some(data) = fields.get_mut("data").and_then(Value::as_object_mut) {
-            data.remove("current");
-        }
+    let sum = match fields.get("kind").and_then(Value::as_str) {
+        Some("plan_created") => "current",
+        Some("want_ended") => "counts",
+        _ => return fields,
+    };
+    if let Some(data) = fields.get_mut("data").and_then(Value::as_object_mut) {
+        data.remove(sum);
     }
     fields
 }
