@@ -334,7 +334,8 @@ fn children(state: &State, id: WantId) -> Vec<String> {
 fn detail(backend: &Backend, reader: &dyn History, id: WantId) -> Result<WantDetail, AppError> {
     let snapshot = backend.engine.snapshot();
     let history::Found { value: want, archive, seq } = history::want(reader, id)?;
-    let live = snapshot.state.wants().get(&id);
+    // It may have ended after the snapshot was taken.
+    let live = snapshot.state.wants().get(&id).filter(|_| want.state == WantState::Open);
     let causes = live.map_or_else(|| want.causes.clone(), |live| live.causes.clone());
     Ok(WantDetail {
         updated_at: updated_at(backend, reader, &want)?.to_string(),
