@@ -200,5 +200,6 @@ fn want_for(want: WantId, partition: &str, as_of: Timestamp) -> WantCreated {
         params: Default::default(),
         request: None,
         asked: Vec::new(),
+        written: Vec::new(),
     }
 }

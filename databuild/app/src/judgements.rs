@@ -18,8 +18,9 @@ use databuild_core::graph::JobDigests;
 /// A reference that cannot be resolved, no reason, nothing there.
 pub async fn taint(context: &impl Context, body: TaintRequest) -> Result<TaintReply, AppError> {
     let engine = &context.backend().engine;
-    let told = judged(&context.backend().audience);
-    let done = engine.taint(judgement(body)?, told.kept()).await?;
+    let judgement = judgement(context, body)?;
+    let told = judged(&context.backend().audience, &judgement);
+    let done = engine.taint(judgement, told.kept()).await?;
     told.answer(engine, &done)
 }
 
@@ -28,23 +29,31 @@ pub async fn taint(context: &impl Context, body: TaintRequest) -> Result<TaintRe
 /// # Errors
 /// A reference that cannot be resolved, nothing tainted.
 pub async fn untaint(context: &impl Context, body: TaintRequest) -> Result<TaintReply, AppError> {
-    judged(&context.backend().audience)
-        .submit(&context.backend().engine, Input::Untaint(judgement(body)?))
+    let judgement = judgement(context, body)?;
+    judged(&context.backend().audience, &judgement)
+        .submit(&context.backend().engine, Input::Untaint(judgement))
         .await
 }
 
-fn judgement(body: TaintRequest) -> Result<Judgement, AppError> {
+/// What is judged, by the keys of this instant: files are looked at before the engine decides.
+fn judgement(context: &impl Context, body: TaintRequest) -> Result<Judgement, AppError> {
     let TaintRequest { targets, reason } = body;
-    Ok(Judgement { targets, reason: said("reason", reason)? })
+    Ok(Judgement { targets: in_exact_keys(context, &targets)?, reason: said("reason", reason)? })
 }
 
-fn judged(audience: &Audience) -> Told<TaintReply> {
-    let audience = audience.clone();
+/// References with the keys that relative ones mean now.
+fn in_exact_keys(context: &impl Context, texts: &[String]) -> Result<Vec<String>, AppError> {
+    let (snapshot, now) = (context.backend().engine.snapshot(), crate::os::now());
+    texts.iter().map(|text| Ok(snapshot.state.in_exact_keys(text, now)?)).collect()
+}
+
+fn judged(audience: &Audience, judgement: &Judgement) -> Told<TaintReply> {
+    let (audience, targets) = (audience.clone(), judgement.targets.clone());
     Told::by(move |reply, seq| match reply {
         Reply::Judged { partitions, followers } => {
             let seen = followers.iter().filter(|(dataset, _)| audience.sees_name(dataset));
             let followers = seen.map(|(_, count)| count).sum();
-            Ok(TaintReply { partitions: *partitions, followers, seq: seq.0 })
+            Ok(TaintReply { targets: targets.clone(), partitions: *partitions, followers, seq: seq.0 })
         }
         _ => Err(CommandError::wrong_reply(reply)),
     })
@@ -57,6 +66,7 @@ fn judged(audience: &Audience) -> Told<TaintReply> {
 pub async fn accept(context: &impl Context, body: AcceptRequest) -> Result<AcceptReply, AppError> {
     let AcceptRequest { targets, job, reason, evidence, dry_run } = body;
     let (reason, evidence) = (said("reason", reason)?, said("evidence", evidence.unwrap_or_default())?);
+    let targets = in_exact_keys(context, &targets)?;
     let request = decide::AcceptRequest { targets, job, reason, evidence };
     // What is shown is what the next step accepts, unless something changes in between.
     let changes = acceptable(context, request.clone()).await?;

@@ -35,7 +35,7 @@ pub fn parse(id: &str) -> Result<RunId, AppError> {
 /// Runs, newest first.
 ///
 /// # Errors
-/// A bad query, or a job that is not there and never ran.
+/// A bad query, a job that is not there and never ran, or relative keys that mean none.
 pub async fn list(context: &impl Context, query: RunsQuery) -> Result<Page<RunRow>, AppError> {
     let state: Option<RunState> = word("bad_state", query.state.as_deref())?;
     let before = cursor(query.cursor.as_deref())?;
@@ -44,8 +44,11 @@ pub async fn list(context: &impl Context, query: RunsQuery) -> Result<Page<RunRo
     let found = context.slow(move |backend, reader| {
         let snapshot = backend.engine.snapshot();
         let jobs = query.job.map_or_else(|| Ok(Vec::new()), |text| labels(backend, reader, &text))?;
-        query.partition.iter().try_for_each(|text| filters::reference(backend, reader, text))?;
-        let making = query.partition.map(|text| Making::of(&snapshot.state, &text));
+        // A key that exists by now may be later than the snapshot.
+        let exact = |text: String| snapshot.state.in_exact_keys(&text, crate::os::now());
+        let named = query.partition.map(exact).transpose()?;
+        named.iter().try_for_each(|text| filters::reference(backend, reader, text))?;
+        let making = named.map(|text| Making::of(&snapshot.state, &text));
         let of = making.as_ref().map(|making| making.named().clone());
         let filter = RunFilter { jobs, state, of, before, oldest_first, limit };
         let makes = |partitions: &str| {

@@ -1,5 +1,6 @@
 //! Why a text names no key, or no key space.
 
+use crate::range_set::Key;
 use crate::text::{known, shell_word, shown};
 use crate::time::Granularity;
 
@@ -124,6 +125,34 @@ pub enum KeyError {
         /// What was given.
         text: String,
     },
+    /// A key that is told from the latest one in a way that nobody can read.
+    #[error("`{text}` is no relative key; write `latest`, or `latest-6` for the key six before it")]
+    BadRelative {
+        /// What was given.
+        text: String,
+    },
+    /// A key after the latest one.
+    #[error("`{text}` comes after the latest key, and no later one exists yet; write `latest`, or the key as it will be called")]
+    AfterLatest {
+        /// What was given.
+        text: String,
+    },
+    /// So many keys before the latest one that none is there.
+    #[error("`{text}` is before the first key {first}, which is `latest-{back}` now; for all keys up to the latest write `..latest`")]
+    BeforeFirst {
+        /// What was given.
+        text: String,
+        /// The first key.
+        first: String,
+        /// How many keys it is before the latest one.
+        back: Key,
+    },
+    /// A relative key where keys are no periods.
+    #[error("`{text}` is a relative key, and the keys of this dimension are no periods, so none of them is the latest; name them, joined by +")]
+    RelativeOfListed {
+        /// What was given.
+        text: String,
+    },
     /// A key space whose end lies before its start.
     #[error("the end {end} is before the start {start}")]
     EmptySpace {
@@ -141,6 +170,15 @@ pub enum KeyError {
 }
 
 impl KeyError {
+    /// Whether a relative key was written that cannot be read, or is not to be had here.
+    #[must_use]
+    pub fn is_of_relative_keys(&self) -> bool {
+        matches!(
+            self,
+            KeyError::BadRelative { .. } | KeyError::AfterLatest { .. } | KeyError::RelativeOfListed { .. }
+        )
+    }
+
     /// A stable name of the error.
     #[must_use]
     pub fn code(&self) -> &'static str {
@@ -157,6 +195,10 @@ impl KeyError {
             KeyError::RetiredKey { .. } => "retired_key",
             KeyError::RangeOfStatic { .. } => "range_of_static_keys",
             KeyError::EmptyRange { .. } => "empty_range",
+            KeyError::BadRelative { .. } => "bad_relative_key",
+            KeyError::AfterLatest { .. } => "after_latest_key",
+            KeyError::BeforeFirst { .. } => "before_first_key",
+            KeyError::RelativeOfListed { .. } => "relative_key_of_list",
             KeyError::EmptySpace { .. } => "empty_key_space",
             KeyError::UnknownZone { .. } => "unknown_timezone",
         }

@@ -3,7 +3,7 @@
 use crate::key_error::KeyError;
 use crate::symbols::Symbols;
 use crate::text::{is_invisible, nearest, SOME};
-use crate::time::{Granularity, TimeSpace};
+use crate::time::TimeSpace;
 use jiff::Timestamp;
 use std::sync::Arc;
 
@@ -149,41 +149,7 @@ impl KeySpace {
         }
     }
 
-    /// Parses a set of keys: a key, a range of periods `a..b`, or several of these joined by `+`. An end of a range may be left
-    /// out, and a longer period may be named, such as a month of days: these mean keys that exist, which are `extent`.
-    ///
-    /// # Errors
-    /// As for single keys; a range of listed keys; a range that ends before it begins.
-    pub fn parse_set(&self, text: &str, symbols: &Symbols, extent: &RangeSet) -> Result<RangeSet, KeyError> {
-        let mut all = RangeSet::new();
-        for item in self.items(text) {
-            match (self, item.contains("..")) {
-                (KeySpace::Time(space), _) => all.union_with(&periods(space, &item, extent)?),
-                (_, true) => return Err(KeyError::RangeOfStatic { text: item }),
-                (_, false) => _ = all.insert(self.parse_key(&item, symbols)?),
-            }
-        }
-        Ok(all)
-    }
-
-    /// Splits at `+`, save where it begins the offset of an hour.
-    fn items(&self, text: &str) -> Vec<String> {
-        let hours = self.time().is_some_and(|space| space.granularity() == Granularity::Hour);
-        let mut items: Vec<String> = Vec::new();
-        for piece in text.split('+') {
-            let offset = hours && piece.as_bytes().get(2) == Some(&b':');
-            match items.last_mut() {
-                Some(last) if offset => {
-                    last.push('+');
-                    last.push_str(piece);
-                }
-                _ => items.push(piece.to_owned()),
-            }
-        }
-        items
-    }
-
-    /// The text of a set, which [`KeySpace::parse_set`] reads back: ranges of periods, listed keys in
+    /// The text of a set, which [`NamedKeys`](crate::named_keys::NamedKeys) reads back: ranges of periods, listed keys in
     /// declared order, dynamic ones in the order in which they were added. The empty set gives the empty text, which names no set.
     #[must_use]
     pub fn format_set(&self, set: &RangeSet, symbols: &Symbols) -> String {
@@ -213,30 +179,6 @@ impl KeySpace {
     }
 }
 
-/// The periods of one item of a set.
-fn periods(space: &TimeSpace, item: &str, extent: &RangeSet) -> Result<RangeSet, KeyError> {
-    let (from, to) = item.split_once("..").unwrap_or((item, item));
-    if from.is_empty() && to.is_empty() {
-        return Err(KeyError::BadForm { text: item.to_owned(), granularity: space.granularity() });
-    }
-    let open = (space.start(), space.end().unwrap_or(Key::MAX));
-    let bound = |text: &str| match text {
-        "" => Ok((open, false)),
-        text => space.parse_period(text),
-    };
-    let ((from, exact_from), (to, exact_to)) = (bound(from)?, bound(to)?);
-    if from.0 > to.1 {
-        return Err(KeyError::EmptyRange { text: item.to_owned() });
-    }
-    let named = RangeSet::range(from.0, to.1);
-    if exact_from && exact_to {
-        return Ok(named);
-    }
-    let there = named.intersect(extent);
-    // Where nothing has ended yet, the first that is to come tells when it will.
-    Ok(if there.is_empty() { RangeSet::single(from.0) } else { there })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -262,74 +204,5 @@ mod tests {
         let many = KeySpace::of_static((0..4).chain(0..4).collect());
         let error = many.parse_key("q", &symbols).unwrap_err();
         assert!(error.to_string().ends_with("and 3 more"), "{error}");
-    }
-
-    #[test]
-    fn sets_of_listed_keys() {
-        let (space, symbols) = cities();
-        let set = space.parse_set("oslo+seattle+oslo", &symbols, &RangeSet::new()).unwrap();
-        assert_eq!(space.format_set(&set, &symbols), "seattle+oslo");
-        for (text, code) in
-            [("oslo..seattle", "range_of_static_keys"), ("oslo+", "unknown_key"), ("", "unknown_key")]
-        {
-            assert_eq!(space.parse_set(text, &symbols, &RangeSet::new()).unwrap_err().code(), code, "{text}");
-        }
-    }
-
-    #[test]
-    fn sets_of_periods() {
-        let symbols = Symbols::new();
-        let time = |granularity, start, zone| {
-            KeySpace::Time(TimeSpace::parse(granularity, start, None, zone).unwrap())
-        };
-        let days = time(Granularity::Day, "2010-01-01", "UTC");
-        // The plus of an offset parts no keys.
-        let hours = time(Granularity::Hour, "2010-01-01T00", "Europe/Berlin");
-        for (space, text, count) in [
-            (&days, "2010-01-01..2010-01-07+2010-02-01", 8),
-            (&hours, "2010-10-31T01..2010-10-31T02+02:00", 2),
-            (&hours, "2010-10-31T02+02:00..2010-10-31T03", 3),
-            (&hours, "2010-10-31T02+02:00+2010-10-31T05", 2),
-        ] {
-            let set = space.parse_set(text, &symbols, &space.bounds(&symbols)).unwrap();
-            assert_eq!(set.len(), count, "{text}");
-            assert_eq!(space.format_set(&set, &symbols), text);
-        }
-        for (text, code) in [
-            ("2010-01-07..2010-01-01", "empty_range"),
-            ("..", "bad_time_key"),
-            ("2010-01-01..2010-01-02..", "bad_time_key"),
-            ("2010-13", "not_in_calendar"),
-            ("2009-12", "key_out_of_range"),
-            ("..2009-12", "key_out_of_range"),
-            ("2010-03..2010-01-31", "empty_range"),
-            ("2010-01-01...2010-01-03", "bad_time_key"),
-            ("2009-12-31..2010-01-03", "key_out_of_range"),
-        ] {
-            let parsed = days.parse_set(text, &symbols, &days.bounds(&symbols));
-            assert_eq!(parsed.unwrap_err().code(), code, "{text}");
-        }
-        // What is there at some instant: up to 2010-03-10.
-        let extent = days.extent("2010-03-11T00:00Z".parse().unwrap(), &symbols);
-        for (text, meaning) in [
-            ("2010-02", "2010-02-01..2010-02-28"),
-            ("2010-03", "2010-03-01..2010-03-10"),
-            ("2010-W01", "2010-01-04..2010-01-10"),
-            ("2010", "2010-01-01..2010-03-10"),
-            ("2010-02..", "2010-02-01..2010-03-10"),
-            ("2010-03-09..", "2010-03-09..2010-03-10"),
-            ("..2010-01-02+2010-03-05", "2010-01-01..2010-01-02+2010-03-05"),
-            ("2010-01..2010-02-02", "2010-01-01..2010-02-02"),
-            // What is named day by day is meant as it is, and what is to come is not left out in silence.
-            ("2010-03-09..2010-03-12", "2010-03-09..2010-03-12"),
-            ("2010-04", "2010-04-01"),
-            ("2010-03-11..", "2010-03-11"),
-        ] {
-            let set = days.parse_set(text, &symbols, &extent).unwrap();
-            assert_eq!(days.format_set(&set, &symbols), meaning, "{text}");
-        }
-        let day = hours.parse_set("2010-10-31", &symbols, &hours.bounds(&symbols)).unwrap();
-        assert_eq!(day.len(), 25);
-        assert!(days.is_open() && !cities().0.is_open());
     }
 }

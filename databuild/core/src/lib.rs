@@ -28,6 +28,7 @@ pub mod state;
 pub mod key_error;
 pub mod keys;
 pub mod mapping;
+pub mod named_keys;
 pub mod partition_set;
 pub mod range_set;
 pub mod reference;

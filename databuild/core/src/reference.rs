@@ -6,6 +6,7 @@
 
 use crate::key_error::KeyError;
 use crate::keys::KeySpace;
+use crate::named_keys::NamedKeys;
 use crate::partition_set::{size, Order, PartitionKey, PartitionSet, Shape, MOST_ROWS};
 use crate::range_set::RangeSet;
 use crate::symbols::Symbols;
@@ -262,10 +263,9 @@ pub fn resolve_as(
     as_of: Timestamp,
     retired: Retired,
 ) -> Result<PartitionSet, ReferenceError> {
-    let dataset = || reference.dataset.clone();
     if let Some((dim, _)) = reference.dims.iter().find(|(dim, _)| !dims.iter().any(|(name, _)| name == dim)) {
         return Err(ReferenceError::UnknownDimension {
-            dataset: dataset(),
+            dataset: reference.dataset.clone(),
             dim: dim.clone(),
             dims: dims.iter().map(|(name, _)| (*name).to_owned()).collect(),
         });
@@ -273,32 +273,10 @@ pub fn resolve_as(
     let mut sets = Vec::with_capacity(dims.len());
     for (name, space) in dims {
         let extent = space.extent(as_of, symbols);
-        let Some((_, text)) = reference.dims.iter().find(|(dim, _)| dim == name) else {
-            sets.push(extent);
-            continue;
-        };
-        let dim = || (*name).to_owned();
-        let set = space.parse_set(text, symbols, &extent).map_err(|error| ReferenceError::Key {
-            dataset: dataset(),
-            dim: dim(),
-            error: Box::new(error),
-        })?;
-        let strange = set.subtract(&extent).first();
-        if let (Some(key), Some(space_name)) = (strange, space.dynamic()) {
-            if retired == Retired::Refused {
-                let text = symbols.text(key).to_owned();
-                let error = KeyError::RetiredKey { text, space: space_name.to_owned() };
-                return Err(ReferenceError::Key { dataset: dataset(), dim: dim(), error: Box::new(error) });
-            }
-        } else if let Some(key) = strange {
-            return Err(ReferenceError::NotYet {
-                dataset: dataset(),
-                dim: dim(),
-                key: space.format_key(key, symbols),
-                ends_at: space.time().and_then(|space| space.ends_at(key)),
-            });
-        }
-        sets.push(set);
+        sets.push(match reference.dims.iter().find(|(dim, _)| dim == name) {
+            Some((_, text)) => keys_of(&reference.dataset, (name, space), text, symbols, &extent, retired)?,
+            None => extent,
+        });
     }
     let shape = Shape::of_each(dims.iter().map(|(_, space)| *space));
     if retired != Retired::Recorded
@@ -310,6 +288,65 @@ pub fn resolve_as(
         return Err(ReferenceError::TooMany { text, count: size(&sets), dim });
     }
     Ok(PartitionSet::full(shape, &sets))
+}
+
+/// The keys that a reference means in one dimension, of which these exist.
+fn keys_of(
+    dataset: &str,
+    (dim, space): (&str, &KeySpace),
+    text: &str,
+    symbols: &Symbols,
+    extent: &RangeSet,
+    retired: Retired,
+) -> Result<RangeSet, ReferenceError> {
+    let (dataset, dim) = (|| dataset.to_owned(), || dim.to_owned());
+    let wrong = |error| ReferenceError::Key { dataset: dataset(), dim: dim(), error: Box::new(error) };
+    let named = NamedKeys::parse(space, text, symbols).map_err(wrong)?;
+    // Events have exact keys. Whatever else may say so in one, it would mean something else today.
+    if retired == Retired::Recorded && named.is_relative() {
+        return Err(wrong(KeyError::BadRelative { text: text.to_owned() }));
+    }
+    let set = named.at(extent).map_err(wrong)?;
+    let Some(strange) = set.subtract(extent).first() else { return Ok(set) };
+    match space.dynamic() {
+        Some(_) if retired != Retired::Refused => Ok(set),
+        Some(space) => {
+            let text = symbols.text(strange).to_owned();
+            Err(wrong(KeyError::RetiredKey { text, space: space.to_owned() }))
+        }
+        None => Err(ReferenceError::NotYet {
+            dataset: dataset(),
+            dim: dim(),
+            key: space.format_key(strange, symbols),
+            ends_at: space.time().and_then(|space| space.ends_at(strange)),
+        }),
+    }
+}
+
+/// The reference with exact keys in the place of relative ones, as of an instant; what has none stays as it is, be it known
+/// to the graph or not.
+///
+/// # Errors
+/// Relative keys that mean none, or what stands beside them in their dimension is wrong.
+pub fn exact(
+    mut reference: ReferenceText,
+    dims: &[(&str, &KeySpace)],
+    symbols: &Symbols,
+    as_of: Timestamp,
+) -> Result<ReferenceText, ReferenceError> {
+    for (dim, text) in &mut reference.dims {
+        let Some((_, space)) = dims.iter().find(|(name, _)| name == dim) else { continue };
+        let is_relative = match NamedKeys::parse(space, text, symbols) {
+            Ok(named) => named.is_relative(),
+            Err(error) => error.is_of_relative_keys(),
+        };
+        if is_relative {
+            let extent = space.extent(as_of, symbols);
+            let keys = keys_of(&reference.dataset, (dim, space), text, symbols, &extent, Retired::Readable)?;
+            *text = space.format_set(&keys, symbols);
+        }
+    }
+    Ok(reference)
 }
 
 /// The reference of one partition, dimensions in declared order.

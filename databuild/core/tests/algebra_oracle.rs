@@ -2,6 +2,7 @@
 
 use databuild_core::keys::KeySpace;
 use databuild_core::mapping::{DimRule, Edge, HoleSide, Mapping, MappingProblem, Side};
+use databuild_core::named_keys::NamedKeys;
 use databuild_core::partition_set::{size, Order, PartitionKey, PartitionSet, Shape};
 use databuild_core::range_set::{Key, RangeSet};
 use databuild_core::reference::{self, ReferenceText};
@@ -929,6 +930,66 @@ proptest! {
         for key in set.iter() {
             let text = reference::format_partition("sales/orders", dim_names, &spaces, &key, &symbols);
             prop_assert_eq!(resolve(&text), PartitionSet::single(shape, &key));
+        }
+    }
+}
+
+// --- Relative keys --------------------------------------------------------------------------------
+
+proptest! {
+    #![proptest_config(config(4))]
+
+    /// Against a list of all keys whose periods have ended, counted from its end.
+    #[test]
+    fn relative_keys_are_those_that_a_list_has_so_far_from_its_end(numbers in choices()) {
+        use Granularity::{Day, Hour, Month, Week, Year};
+        let c = &mut Choices(numbers.iter());
+        let symbols = Symbols::new();
+        let (year, month, day) = c.pick(&ANCHORS);
+        let granularity = c.pick(&[Hour, Hour, Day, Day, Week, Month, Year]);
+        let name = c.pick(&ZONES);
+        let space = time_space(c, granularity, name, date(year, month, day), 50, true);
+        let KeySpace::Time(time) = &space else { unreachable!("it was made so") };
+        // From somewhat before the first key on, at any part of a second.
+        let first = time.ends_at(time.start()).unwrap();
+        let longest = match granularity { Hour => 60, Day => 60 * 24, Week => 10 * 7 * 24, Month => 10 * 31 * 24, Year => 87_600 };
+        let seconds = i64::from(c.below(longest * 3_600)) - i64::from(c.below(7_200));
+        let as_of = first + jiff::SignedDuration::new(seconds, c.below(2) as i32 * 999_999_999);
+        let in_space = |key: &Key| time.end().is_none_or(|end| *key <= end);
+        let exist: Vec<Key> = (time.start()..)
+            .take_while(|key| in_space(key) && time.ends_at(*key).is_some_and(|end| end <= as_of))
+            .collect();
+        let extent = space.extent(as_of, &symbols);
+        let meant = |text: &str| NamedKeys::parse(&space, text, &symbols).unwrap().at(&extent);
+        let (one, other) = (c.below(60) as usize, c.below(60) as usize);
+        let from_end = |back: usize| exist.len().checked_sub(back + 1).map(|at| exist[at]);
+        if exist.is_empty() {
+            // That key has not ended, which whoever resolves it tells.
+            prop_assert_eq!(meant("latest"), Ok(RangeSet::single(time.start())));
+        } else {
+            prop_assert_eq!(meant("latest"), Ok(RangeSet::single(*exist.last().unwrap())));
+            let found = meant(&format!("latest-{one}"));
+            match from_end(one) {
+                Some(key) => prop_assert_eq!(found, Ok(RangeSet::single(key))),
+                None => prop_assert_eq!(found.unwrap_err().code(), "before_first_key"),
+            }
+            let found = meant(&format!("latest-{one}..latest-{other}"));
+            match (from_end(one), from_end(other)) {
+                (Some(lo), Some(hi)) if lo <= hi => {
+                    let between = exist.iter().copied().filter(|key| (lo..=hi).contains(key));
+                    prop_assert_eq!(found, Ok(between.collect()));
+                }
+                (Some(_), Some(_)) => prop_assert_eq!(found.unwrap_err().code(), "empty_range"),
+                _ => prop_assert_eq!(found.unwrap_err().code(), "before_first_key"),
+            }
+            // Written out, it means the same at any other instant.
+            let dims = [("date", &space)];
+            let text = ReferenceText::parse(&format!("d/date=..latest-{other}+latest")).unwrap();
+            if let Ok(exact) = reference::exact(text.clone(), &dims, &symbols, as_of) {
+                let set = reference::resolve(&text, &dims, &symbols, as_of).unwrap();
+                let later = as_of + jiff::SignedDuration::from_hours(i64::from(c.below(100_000)));
+                prop_assert_eq!(reference::resolve(&exact, &dims, &symbols, later), Ok(set));
+            }
         }
     }
 }

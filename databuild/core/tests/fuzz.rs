@@ -9,6 +9,7 @@ use databuild_core::graph::file::{GranularityName, GraphFile};
 use databuild_core::graph::{Graph, Registered};
 use databuild_core::ids::GraphId;
 use databuild_core::keys::{key_fault, KeySpace};
+use databuild_core::named_keys::NamedKeys;
 use databuild_core::observation;
 use databuild_core::partition_set::{PartitionKey, PartitionSet};
 use databuild_core::reference::{resolve, ReferenceText};
@@ -191,10 +192,11 @@ fn keys_and_key_spaces_read_back_as_they_were_written() {
         let extent = space.extent(now());
         let symbols = Symbols::new();
         let space = KeySpace::Time(space);
-        match space.parse_set(keys, &symbols, &extent) {
+        let named = |text: &str| NamedKeys::parse(&space, text, &symbols)?.at(&extent);
+        match named(keys) {
             Ok(set) => {
                 let text = space.format_set(&set, &symbols);
-                assert_eq!(space.parse_set(&text, &symbols, &extent).as_ref(), Ok(&set), "{text}");
+                assert_eq!(named(&text).as_ref(), Ok(&set), "{text}");
             }
             Err(error) => is_told(error.code(), &error.to_string()),
         }

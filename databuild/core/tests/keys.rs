@@ -4,13 +4,16 @@ mod support;
 
 use databuild_core::decide::{
     preview_added, Input, InvokeRequest, KeyCounts, KeyRequest, Refusal, Registration, Reply, Sighting,
-    Sightings, Success,
+    Sightings, Success, WantRequest,
 };
-use databuild_core::event::{AttemptOutcome, Cause, Event, GraphRegistered, Origin, Refresh, WantOutcome};
+use databuild_core::event::{
+    AttemptOutcome, Cause, Event, GraphRegistered, Origin, Refresh, SetText, WantOutcome,
+};
 use databuild_core::graph::file::EdgeName;
 use databuild_core::graph::CheckedGraph;
+use databuild_core::ids::WantId;
 use databuild_core::state::Verdict;
-use support::graphs::{dynamic, listed, reads, GraphSpec};
+use support::graphs::{days, dynamic, listed, reads, GraphSpec};
 use support::workspace::{end_of, output, planning, request, Workspace};
 
 /// `raw` for each customer, `clean` from it, `report` from all of `clean`.
@@ -99,6 +102,70 @@ fn a_want_that_names_no_partition_fails_and_keeps_what_was_asked_for() {
     let open = workspace.want(&["clean"], Refresh::Missing);
     workspace.retire(&["acme"]).unwrap();
     assert_ne!(workspace.outcome(open), Some(WantOutcome::Satisfied));
+}
+
+/// Targets of a want's event, the references that it keeps, and those that it tells as they were written.
+fn kept(workspace: &Workspace, want: WantId) -> [SetText; 3] {
+    let created = workspace.log.iter().find_map(|record| match &record.event {
+        Event::WantCreated(created) if created.want == want => Some(created),
+        _ => None,
+    });
+    let created = created.expect("it was created").clone();
+    [created.targets, created.asked, created.written]
+}
+
+/// What a want waits for.
+fn awaited(workspace: &Workspace, want: WantId) -> SetText {
+    let state = &workspace.core.state;
+    state.wants()[&want].remaining.iter().flat_map(|(job, set)| state.work_text(*job, set)).collect()
+}
+
+#[test]
+fn a_want_for_the_latest_keys_means_those_of_its_instant_for_ever() {
+    let dims = [dynamic("customer", "customers"), days("date", "2010-01-01", "")];
+    let graph = GraphSpec::new().job("wash", &["clean"], &dims, vec![]);
+    let mut workspace = Workspace::new(&graph, 0);
+    workspace.add(&["acme"]).unwrap();
+    let asked = ["clean/date=latest-6..latest", "clean/date=2010-01-25"];
+    let want = workspace.want(&asked, Refresh::Stale);
+    let [targets, open, written] = kept(&workspace, want);
+    assert_eq!(targets, ["clean/customer=acme/date=2010-01-25..2010-01-31"]);
+    assert_eq!(open, ["clean/date=2010-01-25..2010-01-31", "clean/date=2010-01-25"]);
+    assert_eq!(written, asked[..1]);
+    let plan = workspace.plan(&["clean/customer=acme/date=latest"], Refresh::Stale);
+    assert_eq!(plan.targets, ["clean/customer=acme/date=2010-01-31"]);
+
+    // A key that comes days later is covered on the days of then.
+    workspace.later(3 * 86_400);
+    workspace.register(&graph);
+    workspace.add(&["bolt"]).unwrap();
+    let both = ["clean/customer=acme+bolt/date=2010-01-25..2010-01-31"];
+    assert_eq!(awaited(&workspace, want), both);
+    workspace.restart(&[]);
+    assert_eq!(awaited(&workspace, want), both);
+
+    // The latest keys as of an instant of the past are those of then.
+    let then = Some("2010-01-05T00:00Z".parse().unwrap());
+    let want = WantRequest { as_of: then, ..request(&["clean/date=latest"], Refresh::Stale) };
+    let want = workspace.try_want(want).unwrap();
+    assert_eq!(kept(&workspace, want)[1], ["clean/date=2010-01-04"]);
+    for (text, code) in [
+        ("clean/date=latest-34", "before_first_key"),
+        ("clean/date=latest+1", "after_latest_key"),
+        ("clean/customer=latest", "relative_key_of_list"),
+    ] {
+        let refusal = workspace.try_want(request(&[text], Refresh::Stale)).unwrap_err();
+        assert_eq!(refusal.code(), code, "{text}");
+    }
+}
+
+#[test]
+fn no_event_is_read_as_if_it_had_relative_keys() {
+    let dims = [days("date", "2010-01-01", "")];
+    let workspace = Workspace::new(&GraphSpec::new().job("wash", &["clean"], &dims, vec![]), 0);
+    let state = &workspace.core.state;
+    assert_eq!(state.graph().locate_set("clean/date=latest", state.symbols()), None);
+    assert!(state.graph().locate_set("clean/date=2010-01-01", state.symbols()).is_some());
 }
 
 #[test]

@@ -44,14 +44,17 @@ const TAGS: [&str; 16] = [
 ];
 
 /// Codes that handlers name together.
-const GROUPS: [(&str, &[&str]); 5] = [
+const GROUPS: [(&str, &[&str]); 6] = [
     ("LIST", &["bad_cursor", "invalid_pagination", "query_too_slow"]),
     (
         "REFERENCE",
         &[
+            "after_latest_key",
             "ambiguous_hour",
             "bad_reference",
+            "bad_relative_key",
             "bad_time_key",
+            "before_first_key",
             "duplicate_dimension",
             "empty_key_space",
             "empty_range",
@@ -62,6 +65,7 @@ const GROUPS: [(&str, &[&str]); 5] = [
             "not_in_calendar",
             "not_yet",
             "range_of_static_keys",
+            "relative_key_of_list",
             "retired_key",
             "skipped_day",
             "skipped_hour",
@@ -71,6 +75,17 @@ const GROUPS: [(&str, &[&str]); 5] = [
             "unknown_key",
             "unknown_timezone",
             "wrong_offset",
+        ],
+    ),
+    (
+        "RELATIVE",
+        &[
+            "after_latest_key",
+            "bad_relative_key",
+            "before_first_key",
+            "empty_range",
+            "not_yet",
+            "relative_key_of_list",
         ],
     ),
     ("JOB", &["ambiguous_job", "moved", "unknown_job"]),

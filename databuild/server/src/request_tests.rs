@@ -420,3 +420,77 @@ fn a_filter_by_what_is_not_and_never_was_is_refused_with_what_was_probably_meant
         assert_eq!((status, page["data"].is_array()), (200, true), "{query}: {page}");
     }
 }
+
+#[test]
+fn relative_keys_are_read_once_wherever_partitions_are_named() {
+    let server = Server::start();
+    let get = |path: &str| server.json("GET", &format!("/api/v1/{path}"), "");
+    let post = |path: &str, body: Value| server.json("POST", &format!("/api/v1/{path}"), &body.to_string());
+    // The last key is that of the day on which the dataset ends, long ago.
+    let (_, page) = get("partitions?ref=daily/city=oslo/date=latest-1..latest");
+    let last = ["daily/city=oslo/date=2024-12-30", "daily/city=oslo/date=2024-12-31"];
+    assert_eq!(column(&page, "partition"), last);
+    let (_, why) = get("why?partition=daily/date=latest-1/city=oslo");
+    assert_eq!(why["partition"], last[0]);
+
+    // Wants and plans read it as of their instant, and have exact keys from then on.
+    let week = json!({"targets": ["daily/date=latest-6..latest"], "as_of": "2024-03-11T12:00:00Z"});
+    let exact = json!(["daily/city=oslo+rome/date=2024-03-04..2024-03-10"]);
+    let (status, want) = post("wants", week.clone());
+    assert_eq!((status, &want["targets"]), (201, &exact), "{want}");
+    let (status, plan) = post("plans", week);
+    assert_eq!((status, &plan["targets"]), (201, &exact), "{plan}");
+    let (_, want) = get(&format!("wants/{}", want["id"].as_str().unwrap()));
+    assert_eq!(want["targets"], exact);
+    let (_, events) = get("events?kind=want_created");
+    let created = &events["data"][0];
+    assert_eq!(created["data"]["targets"], exact, "{events}");
+    assert_eq!(created["data"]["written"], json!(["daily/date=latest-6..latest"]), "{events}");
+    let text = created["text"].as_str().unwrap();
+    assert!(text.ends_with("2024-03-10, asked for as daily/date=latest-6..latest"), "{text}");
+
+    // Who looks for runs and events means the keys of now.
+    let (status, _) = post("wants", json!({"targets": ["daily/date=latest"]}));
+    assert_eq!(status, 201);
+    for (reference, wants) in [("daily/date=latest", 1), ("daily/date=latest-1", 0), ("daily", 2)] {
+        let (_, events) = get(&format!("events?kind=want_created&ref={reference}"));
+        assert_eq!(events["data"].as_array().unwrap().len(), wants, "{reference}: {events}");
+    }
+    assert_eq!(get("runs?partition=daily/date=latest").0, 200);
+
+    for (named, code) in [
+        ("daily/date=latest%2B1", "after_latest_key"),
+        ("daily/date=latest-x", "bad_relative_key"),
+        ("daily/date=latest-366", "before_first_key"),
+        ("daily/city=latest", "relative_key_of_list"),
+        ("customer/customer=latest-6..latest", "relative_key_of_list"),
+    ] {
+        let reads = [
+            "partitions?ref=",
+            "standing?ref=",
+            "tiles?ref=",
+            "why?partition=",
+            "checks?ref=",
+            "runs?partition=",
+            "events?ref=",
+        ];
+        for read in reads {
+            let (status, error) = get(&format!("{read}{named}"));
+            assert_eq!((status, &error["error"]), (422, &json!(code)), "{read}{named}: {error}");
+        }
+        let targets = json!([named.replace("%2B", "+")]);
+        for write in
+            ["wants", "plans", "taint", "untaint", "accept", "adopt", "scan", "trials", "jobs/invoke"]
+        {
+            let mut body = json!({"targets": targets});
+            match write {
+                "taint" | "accept" => body["reason"] = json!("it is wrong"),
+                "jobs/invoke" => body["job"] = json!("//:make"),
+                "trials" => body["kind"] = json!("verify"),
+                _ => {}
+            }
+            let (status, error) = post(write, body);
+            assert_eq!((status, &error["error"]), (422, &json!(code)), "{write} {named}: {error}");
+        }
+    }
+}

@@ -126,6 +126,7 @@ pub(super) fn want(id: u64) -> Event {
         params: [("full".to_owned(), "yes".to_owned())].into(),
         request: None,
         asked: vec![],
+        written: vec![],
     })
 }
 

@@ -119,6 +119,7 @@ impl History {
             params: Default::default(),
             request: None,
             asked: vec![],
+            written: vec![],
         })]
     }
 

@@ -71,8 +71,8 @@ pub(super) fn about(event: &Event) -> About<'_> {
             name(&mut about, partitions);
             about.runs.push(*cause);
         }
-        Event::WantCreated(WantCreated { want, targets, asked, plan, parent, .. }) => {
-            name(&mut about, targets.iter().chain(asked));
+        Event::WantCreated(WantCreated { want, targets, asked, written, plan, parent, .. }) => {
+            name(&mut about, targets.iter().chain(asked).chain(written));
             about.wants.push(*want);
             about.plans.extend(*plan);
             about.runs.extend(*parent);

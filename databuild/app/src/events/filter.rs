@@ -57,27 +57,30 @@ impl Filter {
     /// What a query asks for.
     ///
     /// # Errors
-    /// An id that is none or that nothing has, a name that nothing has or had, or an unknown kind.
+    /// An id that is none or that nothing has, a name that nothing has or had, an unknown kind, or relative keys that mean none.
     pub(super) fn parse(
         query: &EventsQuery,
         backend: &Backend,
         reader: &dyn History,
     ) -> Result<Filter, AppError> {
         let job = query.job.as_deref();
+        // What is asked for while events come, too, are the keys of now.
+        let state = &backend.engine.snapshot().state;
+        let exact = |text: &str| state.in_exact_keys(text, crate::os::now());
         let kinds = query.kind.as_deref().map(|kinds| kinds.split(',').map(kind).collect());
         let want = query.want.as_deref().map(wants::parse).transpose()?;
         let run = query.run.as_deref().map(runs::parse).transpose()?;
         want.map_or(Ok(()), |want| filters::want(reader, want))?;
         run.map_or(Ok(()), |run| filters::run(reader, run))?;
-        let state = &backend.engine.snapshot().state;
         query.dataset.iter().try_for_each(|name| filters::dataset(state, reader, name))?;
-        query.reference.iter().try_for_each(|text| filters::reference(backend, reader, text))?;
+        let reference = query.reference.as_deref().map(exact).transpose()?;
+        reference.iter().try_for_each(|text| filters::reference(backend, reader, text))?;
         Ok(Filter {
             want,
             run,
             jobs: job.map(|job| runs::labels(backend, reader, job)).transpose()?,
             dataset: query.dataset.clone(),
-            reference: query.reference.clone(),
+            reference,
             kinds: kinds.transpose()?,
             actor: query.actor.clone(),
             cause: query.cause.clone(),

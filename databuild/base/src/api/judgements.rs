@@ -18,6 +18,8 @@ pub struct TaintRequest {
 /// The answer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct TaintReply {
+    /// The references of the request, with the keys that relative ones such as `latest` meant.
+    pub targets: Vec<String>,
     /// How many of the named partitions are tainted now, or not any more.
     pub partitions: u64,
     /// How many more, made from them, follow.

@@ -45,6 +45,8 @@ pub struct WantCreated {
     /// References of the request that leave out a dimension: they mean all keys that exist, whenever those come. If there
     /// are no targets, since no partition is named, all references of the request.
     pub asked: SetText,
+    /// References of the request that have relative keys, as they were written; everything else has the keys that these meant.
+    pub written: SetText,
     /// Its class.
     pub class: PriorityClass,
     /// What to refresh.
@@ -90,7 +92,11 @@ impl WantCreated {
 
 impl Fact for WantCreated {
     fn text(&self, _: &Origin) -> String {
-        format!("{} was created for {}", self.want, listed(self.shown_targets()))
+        let created = format!("{} was created for {}", self.want, listed(self.shown_targets()));
+        match self.written.as_slice() {
+            [] => created,
+            written => format!("{created}, asked for as {}", listed(written)),
+        }
     }
 
     fn example() -> WantCreated {
@@ -112,6 +118,7 @@ impl Fact for WantCreated {
             params: [("full".to_owned(), "true".to_owned())].into(),
             request: Some(RequestKey { key: "nightly 7".into(), digest: "1f".into() }),
             asked: texts(["report"]),
+            written: texts(["report/month=latest-1..latest"]),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::keys::KeySpace;
+use crate::named_keys::NamedKeys;
 use crate::partition_set::{PartitionSet, Shape};
 use crate::range_set::{Key, RangeSet};
 use crate::symbols::Symbols;
@@ -26,8 +27,8 @@ fn needed(mapping: &Mapping, out: &KeySpace, input: &KeySpace, as_of: &str, set:
         |spaces: &[KeySpace]| spaces.iter().map(|space| space.extent(as_of, &symbols)).collect::<Vec<_>>();
     let (out_extents, in_extents) = (extents(out), extents(input));
     let shape = Shape::of(out);
-    let set =
-        PartitionSet::full(shape, &[out[0].parse_set(set, &symbols, &out[0].bounds(&symbols)).unwrap()]);
+    let set = NamedKeys::parse(&out[0], set, &symbols).unwrap().at(&out[0].bounds(&symbols)).unwrap();
+    let set = PartitionSet::full(shape, &[set]);
     let inputs = mapping
         .inputs_of(
             &Side { shape, spaces: out, extents: &out_extents },

@@ -292,6 +292,30 @@ impl State {
         Ok((ix, reference::resolve_as(&reference, &dims, &self.symbols, as_of, retired)?))
     }
 
+    /// A reference with exact keys in the place of relative ones, as of an instant, so that it means the same at any other.
+    /// Any other text stays as it is.
+    ///
+    /// # Errors
+    /// Relative keys that mean none.
+    pub fn in_exact_keys(&self, text: &str, as_of: Timestamp) -> Result<String, ReferenceError> {
+        let graph = self.env.graph.as_ref().map(|registered| &registered.graph);
+        let known = graph.and_then(|graph| Some((graph, graph.read_recorded(text)?)));
+        let (Some((graph, (ix, renamed))), Ok(mut written)) = (known, ReferenceText::parse(text)) else {
+            return Ok(text.to_owned());
+        };
+        let dataset = graph.dataset(ix);
+        let dims: Vec<_> = dataset.dims.iter().map(String::as_str).zip(&dataset.spaces).collect();
+        let exact = reference::exact(renamed.clone(), &dims, &self.symbols, as_of)?;
+        if exact == renamed {
+            return Ok(text.to_owned());
+        }
+        // Names stay as they were written: whether earlier ones are taken is for others to say.
+        for ((_, keys), (_, exact)) in written.dims.iter_mut().zip(exact.dims) {
+            *keys = exact;
+        }
+        Ok(written.to_string())
+    }
+
     /// Reads a reference of an event. Unlike a user's it may speak of keys whose period has not ended
     /// by today's clock, or that are retired by now, and in the words of an earlier graph; none if the current
     /// graph does not have it any more.

@@ -3726,6 +3726,8 @@ pub struct WantCreated {
     pub request_key: ::std::string::String,
     // @@protoc_insertion_point(field:databuild.v1.WantCreated.request_digest)
     pub request_digest: ::std::string::String,
+    // @@protoc_insertion_point(field:databuild.v1.WantCreated.written)
+    pub written: ::std::vec::Vec<::std::string::String>,
     // special fields
     // @@protoc_insertion_point(special_field:databuild.v1.WantCreated.special_fields)
     pub special_fields: ::protobuf::SpecialFields,
@@ -3822,6 +3824,9 @@ impl ::protobuf::Message for WantCreated {
                 730 => {
                     self.request_digest = is.read_string()?;
                 },
+                738 => {
+                    self.written.push(is.read_string()?);
+                },
                 tag => {
                     ::protobuf::rt::read_unknown_or_skip_group(tag, is, self.special_fields.mut_unknown_fields())?;
                 },
@@ -3898,6 +3903,9 @@ impl ::protobuf::Message for WantCreated {
         if !self.request_digest.is_empty() {
             my_size += ::protobuf::rt::string_size(91, &self.request_digest);
         }
+        for value in &self.written {
+            my_size += ::protobuf::rt::string_size(92, &value);
+        };
         my_size += ::protobuf::rt::unknown_fields_size(self.special_fields.unknown_fields());
         self.special_fields.cached_size().set(my_size as u32);
         my_size
@@ -3967,6 +3975,9 @@ impl ::protobuf::Message for WantCreated {
         if !self.request_digest.is_empty() {
             os.write_string(91, &self.request_digest)?;
         }
+        for v in &self.written {
+            os.write_string(92, &v)?;
+        };
         os.write_unknown_fields(self.special_fields.unknown_fields())?;
         ::std::result::Result::Ok(())
     }
@@ -4003,6 +4014,7 @@ impl ::protobuf::Message for WantCreated {
         self.asked.clear();
         self.request_key.clear();
         self.request_digest.clear();
+        self.written.clear();
         self.special_fields.clear();
     }
 

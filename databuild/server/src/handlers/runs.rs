@@ -60,7 +60,7 @@ pub(crate) fn seed_routes() -> Router<App> {
     params(RunsQuery),
     responses(
         (status = 200, body = Page<RunRow>),
-        (status = "default", description = "LIST JOB REFERENCE bad_state bad_sort"),
+        (status = "default", description = "LIST JOB REFERENCE RELATIVE bad_state bad_sort"),
     )
 )]
 async fn list(app: App, Query(query): Query<RunsQuery>) -> Answer<Page<RunRow>> {

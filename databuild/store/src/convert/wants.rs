@@ -34,6 +34,7 @@ impl Stored for WantCreated {
             params,
             request,
             asked,
+            written,
         } = self;
         let (request_key, request_digest) = request_key(request.as_ref());
         stored::WantCreated {
@@ -55,6 +56,7 @@ impl Stored for WantCreated {
             request_key,
             request_digest,
             asked: asked.clone(),
+            written: written.clone(),
             ..Default::default()
         }
     }
@@ -80,6 +82,7 @@ impl Stored for WantCreated {
             request_key,
             request_digest,
             asked,
+            written,
             special_fields: _,
         } = message;
         Ok(WantCreated {
@@ -100,6 +103,7 @@ impl Stored for WantCreated {
             params,
             request: read_request_key(request_key, request_digest),
             asked,
+            written,
         })
     }
 }

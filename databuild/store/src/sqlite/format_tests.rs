@@ -133,7 +133,11 @@ fn without_news(event: &Event, format: i64) -> Event {
     match event.clone() {
         Event::WantCreated(mut want) if format < 2 => {
             want.request = None;
-            want.asked = Vec::new();
+            (want.asked, want.written) = (Vec::new(), Vec::new());
+            Event::WantCreated(want)
+        }
+        Event::WantCreated(mut want) if format < 4 => {
+            want.written = Vec::new();
             Event::WantCreated(want)
         }
         Event::PlanCreated(plan) if format < 4 => Event::PlanCreated(PlanCreated { request: None, ..plan }),

@@ -4,6 +4,12 @@ use crate::errors::{Entry, Kind};
 
 pub(super) const ENTRIES: &[Entry] = &[
     Entry {
+        code: "after_latest_key",
+        kind: Kind::Invalid,
+        cause: "The reference has a relative key after the latest one, such as `latest+1`. `latest` is the last key that exists, so there is none after it yet.",
+        cure: "Write `latest`, or wait until the period has ended. A key that is to come is named as it will be called, such as `2030-01-01`; nothing can be built for it before. To join `latest` with another key, write that key in full: `latest+2010-06-01`.",
+    },
+    Entry {
         code: "ambiguous_hour",
         kind: Kind::Invalid,
         cause: "The reference names an hour that the zone's clock shows twice, because clocks were set back.",
@@ -137,6 +143,12 @@ pub(super) const ENTRIES: &[Entry] = &[
         cure: "Send one of these three words, or leave `refresh` out for `stale`.",
     },
     Entry {
+        code: "bad_relative_key",
+        kind: Kind::Invalid,
+        cause: "The reference has a key that begins with `latest` and goes on as no relative key does.",
+        cure: "Write `latest` for the last key that exists, `latest-6` for the key six before it, or `latest-6..latest` for these seven.",
+    },
+    Entry {
         code: "bad_sample",
         kind: Kind::Invalid,
         cause: "The number of partitions to repeat (`--sample`) is 0 or more than 100.",
@@ -171,6 +183,12 @@ pub(super) const ENTRIES: &[Entry] = &[
         kind: Kind::Invalid,
         cause: "A key of a time dimension is not written as such keys are. In the graph: `start` or `end` of a key space is not a key of its kind.",
         cure: "Write an hour as `2010-06-01T13`, a day as `2010-06-01`, a week as `2010-W22`, a month as `2010-06`, a year as `2010`.",
+    },
+    Entry {
+        code: "before_first_key",
+        kind: Kind::Invalid,
+        cause: "The reference counts back from the latest key to before the first one: so many keys do not exist.",
+        cure: "The message says how far back the first key is. To name all keys up to the latest one, write `..latest`.",
     },
     Entry {
         code: "body_incomplete",
@@ -465,6 +483,12 @@ pub(super) const ENTRIES: &[Entry] = &[
         kind: Kind::Invalid,
         cause: "The reference has a range of listed or dynamic keys. Only time keys have ranges.",
         cure: "Join the keys with `+`, such as `region=eu+us`.",
+    },
+    Entry {
+        code: "relative_key_of_list",
+        kind: Kind::Invalid,
+        cause: "The reference has a relative key, such as `latest`, in a dimension whose keys are listed or dynamic. These are no periods: the order in which they are declared or were added says nothing about which is the latest.",
+        cure: "Name the keys, such as `region=eu+us`, or leave the dimension out to mean all. Only a dimension of `keys.hourly`, `keys.daily`, `keys.weekly`, `keys.monthly` or `keys.yearly` has a latest key.",
     },
     Entry {
         code: "retired_key",

@@ -172,6 +172,7 @@ pub(crate) fn apply(out: &mut Out, request: ApplyRequest, sightings: &Sightings)
         params: Params::new(),
         request: request.key,
         asked: Vec::new(),
+        written: Vec::new(),
     };
     Ok(Reply::Want(begin::begin(out, &fresh, start)))
 }

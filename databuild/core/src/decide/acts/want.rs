@@ -8,7 +8,9 @@ use crate::decide::messages::refusal::Refusal;
 use crate::decide::messages::sightings::Sightings;
 use crate::decide::messages::step::Reply;
 use crate::decide::out::Out;
-use crate::decide::queries::targets::{instant, open_references, repeated, resolve_targets};
+use crate::decide::queries::targets::{
+    instant, kept_references, relative_references, repeated, resolve_targets,
+};
 use crate::event::{Event, PriorityClass, WantOutcome, WantPaused, WantReprioritized, WantResumed};
 use crate::graph::Params;
 use crate::ids::WantId;
@@ -41,17 +43,15 @@ pub(crate) fn create_with(
     // Nothing may change before the request is found good, for a refusal leaves no event.
     let as_of = instant(out.now, request.as_of);
     let targets = resolve_targets(out.state, &request.targets, as_of)?;
+    // Of what names nothing, all is kept: keys may come while the want is open, and people see what was asked.
+    let asked = kept_references(out.state, &request.targets, &targets, as_of)?;
+    let written = relative_references(out.state, &request.targets, as_of);
     sight(out, sightings);
     out.state.advance(as_of);
 
     let plan = out
         .state
         .at(as_of, |state| planner::plan_despite(state, &targets, request.refresh, &sightings.unseen));
-    // What names nothing is kept as it was asked for: keys may come while the want is open, and people see what it was.
-    let asked = match targets.iter().all(|(_, set)| set.is_empty()) {
-        true => request.targets,
-        false => open_references(out.state, &request.targets),
-    };
     let start = Start {
         targets: &targets,
         refresh: request.refresh,
@@ -65,6 +65,7 @@ pub(crate) fn create_with(
         params,
         request: request.key,
         asked,
+        written,
     };
     Ok(Reply::Want(begin(out, &plan, start)))
 }

@@ -25,6 +25,8 @@ pub(crate) struct Start<'t> {
     pub(crate) request: Option<RequestKey>,
     /// What of the request leaves out a dimension.
     pub(crate) asked: SetText,
+    /// What of it has relative keys.
+    pub(crate) written: SetText,
 }
 
 /// A want comes into being that does what `plan` says.
@@ -54,6 +56,7 @@ pub(crate) fn begin(out: &mut Out, plan: &Plan, start: Start<'_>) -> WantId {
         params: start.params,
         request: start.request,
         asked: start.asked,
+        written: start.written,
     };
     out.event(Event::WantCreated(event));
     supersede(out);

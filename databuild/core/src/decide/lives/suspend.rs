@@ -117,6 +117,7 @@ pub(crate) fn suspend(out: &mut Out, run: &Run, needed: Needed) {
         params: Params::new(),
         request: None,
         asked: Vec::new(),
+        written: Vec::new(),
     };
     let child = begin::begin(out, &plan, start);
     if !out.state.runs().contains_key(&run.id) {

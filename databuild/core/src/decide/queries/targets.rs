@@ -29,8 +29,30 @@ pub(crate) fn instant(now: Timestamp, asked: Option<Timestamp>) -> Timestamp {
     asked.unwrap_or(now).min(now)
 }
 
+/// What a want keeps of the references that were resolved for it: those that leave out a dimension of their dataset, or all,
+/// if they name nothing yet. Their relative keys are written out, for whenever a want is planned again, it means what it
+/// meant when it was made.
+pub(crate) fn kept_references(
+    state: &State,
+    texts: &[String],
+    targets: &[(DatasetIx, PartitionSet)],
+    as_of: Timestamp,
+) -> Result<SetText, Refusal> {
+    let kept = match targets.iter().all(|(_, set)| set.is_empty()) {
+        true => texts.to_vec(),
+        false => open_references(state, texts),
+    };
+    kept.iter().map(|text| Ok(state.in_exact_keys(text, as_of)?)).collect()
+}
+
+/// References that have relative keys.
+pub(crate) fn relative_references(state: &State, texts: &[String], as_of: Timestamp) -> SetText {
+    let is_relative = |text: &&String| state.in_exact_keys(text, as_of).is_ok_and(|exact| exact != **text);
+    texts.iter().filter(is_relative).cloned().collect()
+}
+
 /// References that leave out a dimension of their dataset.
-pub(crate) fn open_references(state: &State, texts: &[String]) -> SetText {
+fn open_references(state: &State, texts: &[String]) -> SetText {
     let leaves_out = |text: &&String| {
         let reference = ReferenceText::parse(text).ok();
         let named = reference.and_then(|reference| {
