@@ -1,7 +1,7 @@
 //! What checks found.
 
 use super::context::Context;
-use super::partitions::state_now;
+use super::partitions::standings_now;
 use super::words::{cursor, limit, page, part, word};
 use super::{filters, AppError};
 use crate::api::{CheckRow, CheckSummary, ChecksQuery, ListQuery, Page};
@@ -28,7 +28,8 @@ pub async fn list(context: &impl Context, query: ChecksQuery) -> Result<Page<Che
             let state = &backend.engine.snapshot().state;
             return Ok(reader.checks(&filter, &|partition| backend.audience.sees_text(state, partition))?);
         };
-        let state = state_now(backend)?;
+        let standings = standings_now(backend)?;
+        let state = standings.state();
         let (ix, set) = state.resolve_readable(&reference)?;
         let graph = state.graph();
         let of = if set.len() > SOME {

@@ -4,6 +4,7 @@ use super::audience::Audience;
 use super::error::AppError;
 use super::registrations::Registrations;
 use super::scope::Watched;
+use super::standings::Latest;
 use crate::api::Setting;
 use crate::engine::Handle;
 use crate::snapshot;
@@ -58,6 +59,8 @@ pub struct Place {
     pub setup: Arc<Setup>,
     /// What is known of registered graphs.
     pub registrations: Arc<Registrations>,
+    /// Where datasets stand.
+    pub standings: Arc<Latest>,
 }
 
 /// How a server was started, for who looks at it.

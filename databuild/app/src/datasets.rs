@@ -1,7 +1,7 @@
 //! One dataset: what it is, what it is made from, and where its partitions stand.
 
 use super::context::Context;
-use super::partitions::{by_state, shortened, state_now, summaries};
+use super::partitions::{by_state, shortened, standings_now, summary};
 use super::AppError;
 use crate::api::{
     DatasetDetail, Dimension, EdgeSaid, JobSaid, PartitionState, StandingGroup, StandingQuery, StandingSaid,
@@ -21,29 +21,29 @@ use databuild_core::word::Word as _;
 /// No such dataset, or no graph.
 pub async fn get(context: &impl Context, name: String) -> Result<DatasetDetail, AppError> {
     let found = context.slow(move |backend, _| {
-        let mut state = state_now(backend)?;
-        let ix = named(&state, &name)?;
-        let summary = summaries(&mut state).swap_remove(ix.0);
+        let standings = standings_now(backend)?;
+        let state = standings.state();
+        let ix = named(state, &name)?;
         let graph = state.graph();
         let dataset = graph.dataset(ix);
         let job = dataset.producer.map(|job| (job, graph.job(job)));
         let inputs = job.map_or(&[][..], |(_, job)| &job.inputs);
         let readers = dataset.consumers.iter().map(|(job, input)| {
             let (reader, input) = (graph.job(*job), &graph.job(*job).inputs[*input]);
-            edge(&state, graph.home(*job), reader, input, graph.home(*job))
+            edge(state, graph.home(*job), reader, input, graph.home(*job))
         });
         Ok(DatasetDetail {
             label: dataset.label.clone(),
-            dimensions: (0..dataset.dims.len()).map(|dim| dimension(&state, ix, dim)).collect(),
+            dimensions: (0..dataset.dims.len()).map(|dim| dimension(state, ix, dim)).collect(),
             path: dataset.path_text.clone(),
             inputs: inputs
                 .iter()
-                .filter_map(|input| Some(edge(&state, dataset, job?.1, input, graph.dataset(input.dataset))))
+                .filter_map(|input| Some(edge(state, dataset, job?.1, input, graph.dataset(input.dataset))))
                 .collect(),
             readers: readers.collect(),
-            job: job.map(|(ix, job)| said(&state, &state.registered().digests_of(ix).code, job)),
+            job: job.map(|(ix, job)| said(state, &state.registered().digests_of(ix).code, job)),
             seq: state.seq().0,
-            summary,
+            summary: summary((dataset, standings.counts_of(ix))),
         })
     });
     found.await
@@ -158,10 +158,10 @@ fn rule_said(state: &State, made: &Dataset, read: &Dataset, dim: usize, rule: &D
 /// The reference cannot be resolved, or no graph.
 pub async fn standing(context: &impl Context, query: StandingQuery) -> Result<StandingSaid, AppError> {
     let found = context.slow(move |backend, _| {
-        let mut state = state_now(backend)?;
+        let standings = standings_now(backend)?;
+        let state = standings.state();
         let (ix, set) = state.resolve_readable(&query.reference)?;
-        let at = state.standing(ix, &set);
-        let behind = state.behind(ix, &set);
+        let (at, behind) = standings.standing(ix, &set);
         let said = |(word, reason, part): (PartitionState, Option<Verdict>, PartitionSet)| StandingGroup {
             state: word.word().to_owned(),
             reason: reason.map(|verdict| verdict.code().to_owned()),

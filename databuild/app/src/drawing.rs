@@ -7,7 +7,7 @@ mod places;
 
 use super::audience::Audience;
 use super::context::Context;
-use super::partitions::state_now;
+use super::partitions::standings_now;
 use super::AppError;
 use crate::api::{DrawingQuery, DrawingView, DrawnEdge, DrawnNode, NodeKind, StateCounts};
 use databuild_core::graph::{DatasetIx, Registered};
@@ -21,8 +21,9 @@ use outline::{outline, Node, Outline, View};
 /// No graph is registered; it has nothing of the name in the middle; the query contradicts itself.
 pub async fn draw(context: &impl Context, query: DrawingQuery) -> Result<DrawingView, AppError> {
     let drawn = context.slow(move |backend, _| {
-        let mut state = state_now(backend)?;
-        let counts = query.states.unwrap_or_default().then(|| state.counts());
+        let standings = standings_now(backend)?;
+        let state = standings.state();
+        let counts = query.states.unwrap_or_default().then(|| standings.counts());
         of_graph(state.registered(), &query, &backend.audience, counts.as_deref(), state.seq().0)
     });
     drawn.await

@@ -5,7 +5,7 @@
 //! are earlier ones read.
 
 use super::context::Backend;
-use super::partitions::state_now;
+use super::partitions::standings_now;
 use super::{datasets, history, AppError};
 use crate::store::{History, RunFilter, StoreError, MAX_ROWS};
 use databuild_core::graph::file::GraphFile;
@@ -56,7 +56,7 @@ pub(super) fn reference(backend: &Backend, reader: &dyn History, text: &str) -> 
     let name = dataset_of(text);
     dataset(state, reader, name)?;
     if datasets::named(state, name).is_ok() {
-        state_now(backend)?.resolve_readable(text)?;
+        standings_now(backend)?.state().resolve_readable(text)?;
     }
     Ok(())
 }

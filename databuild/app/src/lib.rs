@@ -50,6 +50,7 @@ pub mod registrations;
 pub mod runs;
 mod scope;
 pub mod server;
+pub mod standings;
 pub mod subjects;
 pub mod tiles;
 pub mod timeline;

@@ -7,10 +7,9 @@
 //! - Their cost does not grow with the history: what is over is counted when it ends.
 
 use super::context::Context;
-use super::{partitions, AppError};
+use super::AppError;
 use crate::engine::Snapshot;
 use crate::store::{Counts, WantState};
-use databuild_core::state::State;
 use databuild_core::word::Word as _;
 use prometheus_client::metrics::counter::{ConstCounter, Counter};
 use prometheus_client::metrics::family::Family;
@@ -34,11 +33,13 @@ pub async fn text(
     let engine = &context.backend().engine;
     let snapshot = engine.snapshot();
     let state = Arc::clone(&snapshot.state);
-    let found = context.quick(move |_, reader| {
+    let found = context.quick(move |backend, reader| {
         let counts = reader.counts()?.value;
-        Ok((counts, partitions::summaries(&mut State::clone(&state))))
+        let standings = backend.standings.of(&state, crate::os::now());
+        let stand = standings.counts();
+        Ok((counts, standings, stand))
     });
-    let (counts, datasets) = found.await?;
+    let (counts, standings, stand) = found.await?;
     let mut registry = Registry::with_prefix("databuild");
     of_history(&mut registry, &snapshot, &counts);
     of_now(&mut registry, &snapshot, &counts);
@@ -48,17 +49,19 @@ pub async fn text(
         ConstGauge::new(engine.waiting_commands()),
     );
     let states: Family<Labels, Gauge> = Family::default();
-    for dataset in datasets {
+    let datasets =
+        standings.state().followed().into_iter().flat_map(|registered| registered.graph.datasets());
+    for ((_, dataset), stand) in datasets.zip(stand) {
         for (state, count) in [
-            ("current", dataset.current),
-            ("behind", dataset.behind),
-            ("missing", dataset.missing),
-            ("stale", dataset.stale),
-            ("building", dataset.building),
-            ("failed", dataset.failed),
-            ("left_out", dataset.left_out),
+            ("current", stand.current),
+            ("behind", stand.behind),
+            ("missing", stand.missing),
+            ("stale", stand.stale),
+            ("building", stand.building),
+            ("failed", stand.failed),
+            ("left_out", stand.left_out),
         ] {
-            let labels = vec![("dataset", dataset.dataset.clone()), ("state", state.to_owned())];
+            let labels = vec![("dataset", dataset.name.clone()), ("state", state.to_owned())];
             states.get_or_create(&labels).set(i64::try_from(count).unwrap_or(i64::MAX));
         }
     }

@@ -11,13 +11,14 @@ use crate::api::{
 use databuild_core::graph::{Dataset, DatasetIx};
 use databuild_core::mapping::Edge;
 use databuild_core::partition_set::{Order, PartitionKey, PartitionSet};
-use databuild_core::state::{Counts, Standing, State, Verdict};
+use databuild_core::state::{Counts, Standing, Standings, State, Verdict};
 use std::cmp::Reverse;
+use std::sync::Arc;
 
 /// References shown for one group of a plan.
 const MOST_REFERENCES: usize = 20;
 
-/// The state as of now, to be settled at will.
+/// The state as of this very instant.
 ///
 /// # Errors
 /// No graph is registered.
@@ -28,6 +29,16 @@ pub fn state_now(backend: &Backend) -> Result<State, AppError> {
     }
     state.advance(crate::os::now());
     Ok(state)
+}
+
+/// The state that there is now, with key spaces as of now, and where its datasets stand.
+///
+/// # Errors
+/// No graph is registered.
+pub fn standings_now(backend: &Backend) -> Result<Arc<Standings>, AppError> {
+    let standings = backend.standings.of(&backend.engine.snapshot().state, crate::os::now());
+    standings.state().followed().ok_or_else(no_graph)?;
+    Ok(standings)
 }
 
 fn no_graph() -> AppError {
@@ -45,15 +56,16 @@ pub async fn datasets(
     let with: Option<PartitionState> = word("bad_state", query.state.as_deref())?;
     let order: Option<DatasetOrder> = order(query.sort.as_deref())?;
     let counted = context.slow(move |backend, _| {
-        let mut state = state_now(backend)?;
-        let mut found = seen(backend, &mut state);
-        found.retain(|row| {
-            query.search.as_ref().is_none_or(|text| row.dataset.contains(text.as_str()))
-                && query.external.is_none_or(|external| row.external == external)
-                && with.is_none_or(|with| in_state(row, with) > 0)
+        let standings = standings_now(backend)?;
+        let mut found = seen(backend, &standings);
+        found.retain(|(dataset, counts)| {
+            query.search.as_ref().is_none_or(|text| dataset.name.contains(text.as_str()))
+                && query.external.is_none_or(|external| dataset.external == external)
+                && with.is_none_or(|with| in_state(counts, with) > 0)
         });
-        found.sort_by_key(|row| Reverse(rank(row, order.unwrap_or(DatasetOrder::Name))));
-        part(found.into_iter(), query.limit, query.cursor.as_deref(), state.seq().0)
+        found.sort_by_key(|(_, counts)| Reverse(rank(counts, order.unwrap_or(DatasetOrder::Name))));
+        let seq = standings.state().seq().0;
+        part(found.into_iter().map(summary), query.limit, query.cursor.as_deref(), seq)
     });
     counted.await
 }
@@ -64,34 +76,35 @@ pub async fn datasets(
 /// No graph is registered.
 pub async fn all_datasets(context: &impl Context) -> Result<Page<DatasetSummary>, AppError> {
     let counted = context.slow(move |backend, _| {
-        let mut state = state_now(backend)?;
-        Ok(Page { data: seen(backend, &mut state), next: None, seq: state.seq().0 })
+        let standings = standings_now(backend)?;
+        let all = seen(backend, &standings).into_iter().map(summary).collect();
+        Ok(Page { data: all, next: None, seq: standings.state().seq().0 })
     });
     counted.await
 }
 
 /// How many partitions of a dataset are in a state, as far as counts tell.
-fn in_state(row: &DatasetSummary, state: PartitionState) -> u64 {
+fn in_state(counts: &Counts, state: PartitionState) -> u64 {
     match state {
-        PartitionState::Current | PartitionState::Empty => row.current,
-        PartitionState::Behind => row.behind,
-        PartitionState::Missing => row.missing,
-        PartitionState::Building => row.building,
-        PartitionState::Stale => row.stale,
-        PartitionState::Failed => row.failed,
-        PartitionState::LeftOut => row.left_out,
+        PartitionState::Current | PartitionState::Empty => counts.current,
+        PartitionState::Behind => counts.behind,
+        PartitionState::Missing => counts.missing,
+        PartitionState::Building => counts.building,
+        PartitionState::Stale => counts.stale,
+        PartitionState::Failed => counts.failed,
+        PartitionState::LeftOut => counts.left_out,
     }
 }
 
 /// What comes first has more of it. Datasets stand by name already.
-fn rank(row: &DatasetSummary, order: DatasetOrder) -> u64 {
+fn rank(counts: &Counts, order: DatasetOrder) -> u64 {
     match order {
         DatasetOrder::Name => 0,
-        DatasetOrder::Total => row.total,
-        DatasetOrder::Missing => row.missing,
-        DatasetOrder::Stale => row.stale,
-        DatasetOrder::Failed => row.failed,
-        DatasetOrder::Building => row.building,
+        DatasetOrder::Total => counts.total,
+        DatasetOrder::Missing => counts.missing,
+        DatasetOrder::Stale => counts.stale,
+        DatasetOrder::Failed => counts.failed,
+        DatasetOrder::Building => counts.building,
     }
 }
 
@@ -101,7 +114,8 @@ fn rank(row: &DatasetSummary, order: DatasetOrder) -> u64 {
 /// The reference cannot be resolved, or a bad query.
 pub async fn list(context: &impl Context, query: PartitionsQuery) -> Result<Page<PartitionRow>, AppError> {
     let listed = context.slow(move |backend, reader| {
-        let mut state = state_now(backend)?;
+        let standings = standings_now(backend)?;
+        let state = standings.state();
         let wanted: Option<PartitionState> = word("bad_state", query.state.as_deref())?;
         let order: Option<PartitionOrder> = order(query.sort.as_deref())?;
         let limit = limit(query.limit)?;
@@ -111,7 +125,7 @@ pub async fn list(context: &impl Context, query: PartitionsQuery) -> Result<Page
                 let skip: usize = cursor(query.cursor.as_deref())?.unwrap_or(0);
                 let (ix, set) = state.resolve_readable(&reference)?;
                 let rows = if order == Some(PartitionOrder::State) { rows_by_state } else { rows };
-                let (data, more) = rows(&mut state, ix, &set, wanted, skip, limit);
+                let (data, more) = rows(&standings, ix, &set, wanted, skip, limit);
                 (data, more.then(|| (skip + limit).to_string()))
             }
             None if order == Some(PartitionOrder::State) => {
@@ -119,14 +133,14 @@ pub async fn list(context: &impl Context, query: PartitionsQuery) -> Result<Page
                     "partitions of all datasets are sorted by `key` alone: name those of one by `ref`";
                 return Err(AppError::new("bad_sort", message));
             }
-            None => rows_of_all(backend, &mut state, wanted, query.cursor.as_deref(), limit)?,
+            None => rows_of_all(backend, &standings, wanted, query.cursor.as_deref(), limit)?,
         };
         let there: Vec<&mut PartitionRow> = data
             .iter_mut()
             .filter(|row| !matches!(row.state, PartitionState::Missing | PartitionState::LeftOut))
             .collect();
         let names: Vec<&str> = there.iter().map(|row| row.partition.as_str()).collect();
-        let warnings = held::warnings(&state, reader, &names)?;
+        let warnings = held::warnings(state, reader, &names)?;
         there.into_iter().zip(warnings).for_each(|(row, warnings)| row.warnings = warnings);
         Ok(Page { data, next, seq })
     });
@@ -136,12 +150,13 @@ pub async fn list(context: &impl Context, query: PartitionsQuery) -> Result<Page
 /// Rows of all datasets, one after the other. A cursor is a dataset and how many of its rows were told: `12@daily`.
 fn rows_of_all(
     backend: &Backend,
-    state: &mut State,
+    standings: &Standings,
     wanted: Option<PartitionState>,
     from: Option<&str>,
     limit: usize,
 ) -> Result<(Vec<PartitionRow>, Option<String>), AppError> {
     let from: Option<Place> = cursor(from)?;
+    let state = standings.state();
     let graph = state.graph();
     let all = graph.datasets().filter(|(ix, _)| backend.audience.sees_dataset(graph, *ix));
     let mut datasets: Vec<(DatasetIx, String)> =
@@ -159,7 +174,7 @@ fn rows_of_all(
             return Ok((found, Some(Place { skip, dataset: name }.to_string())));
         }
         let (_, set) = state.resolve_readable(&name)?;
-        let (rows, more) = rows(state, ix, &set, wanted, skip, left);
+        let (rows, more) = rows(standings, ix, &set, wanted, skip, left);
         found.extend(rows);
         if more {
             return Ok((found, Some(Place { skip: skip + left, dataset: name }.to_string())));
@@ -250,24 +265,17 @@ pub(super) fn by_state(
     all
 }
 
-/// Counts of the datasets that whoever asks may see.
-pub fn seen(backend: &Backend, state: &mut State) -> Vec<DatasetSummary> {
-    let mut found = summaries(state);
-    let Some(registered) = state.followed() else { return found };
-    let mut is_seen =
-        registered.graph.datasets().map(|(ix, _)| backend.audience.sees_dataset(&registered.graph, ix));
-    found.retain(|_| is_seen.next().unwrap_or(false));
-    found
+/// The datasets that whoever asks may see, with counts over all keys that exist now.
+pub fn seen<'s>(backend: &Backend, standings: &'s Standings) -> Vec<(&'s Dataset, Counts)> {
+    let Some(registered) = standings.state().followed() else { return Vec::new() };
+    let all = registered.graph.datasets().zip(standings.counts());
+    all.filter(|((ix, _), _)| backend.audience.sees_dataset(&registered.graph, *ix))
+        .map(|((_, dataset), counts)| (dataset, counts))
+        .collect()
 }
 
-/// Counts of all datasets, over all keys that exist now.
-pub fn summaries(state: &mut State) -> Vec<DatasetSummary> {
-    let counts = state.counts();
-    let Some(registered) = state.followed() else { return Vec::new() };
-    registered.graph.datasets().zip(counts).map(|((_, dataset), counts)| summary(dataset, counts)).collect()
-}
-
-fn summary(dataset: &Dataset, counts: Counts) -> DatasetSummary {
+/// A dataset in a list.
+pub(super) fn summary((dataset, counts): (&Dataset, Counts)) -> DatasetSummary {
     let Counts { total, current, behind, missing, stale, building, failed, left_out } = counts;
     DatasetSummary {
         dataset: dataset.name.clone(),
@@ -287,15 +295,15 @@ fn summary(dataset: &Dataset, counts: Counts) -> DatasetSummary {
 
 /// Rows for the partitions of `set` in the wanted state, from the one numbered `skip` on; and whether there are more.
 pub fn rows(
-    state: &mut State,
+    standings: &Standings,
     ix: DatasetIx,
     set: &PartitionSet,
     wanted: Option<PartitionState>,
     skip: usize,
     limit: usize,
 ) -> (Vec<PartitionRow>, bool) {
-    let at = state.standing(ix, set);
-    let behind = state.behind(ix, set);
+    let state = standings.state();
+    let (at, behind) = standings.standing(ix, set);
     let order = Order::of(&state.graph().dataset(ix).spaces, state.symbols());
     let mut matching = order
         .partitions(set)
@@ -313,15 +321,15 @@ pub fn rows(
 
 /// The same, the worst states first: of each state only the part that is told is put into order.
 fn rows_by_state(
-    state: &mut State,
+    standings: &Standings,
     ix: DatasetIx,
     set: &PartitionSet,
     wanted: Option<PartitionState>,
     mut skip: usize,
     limit: usize,
 ) -> (Vec<PartitionRow>, bool) {
-    let at = state.standing(ix, set);
-    let behind = state.behind(ix, set);
+    let state = standings.state();
+    let (at, behind) = standings.standing(ix, set);
     let order = Order::of(&state.graph().dataset(ix).spaces, state.symbols());
     let mut found = Vec::new();
     let asked = |state: &PartitionState| wanted.is_none_or(|wanted| *state == wanted);

@@ -1,7 +1,8 @@
 //! The server itself.
 
 use super::context::{Backend, Context};
-use super::{partitions, AppError};
+use super::partitions::{seen, summary};
+use super::AppError;
 use crate::api::{
     CommandQueue, Formats, GraphInfo, Idle, RunnerInfo, ServerStatus, SettingList, SlotsRequest, Stats, Tally,
 };
@@ -16,6 +17,7 @@ use databuild_core::state::{State, Want};
 use databuild_core::text::shown;
 use databuild_core::word::Word as _;
 use std::path::Path;
+use std::sync::Arc;
 
 /// What the server is, has and does.
 ///
@@ -24,18 +26,18 @@ use std::path::Path;
 pub async fn status(context: &impl Context) -> Result<ServerStatus, AppError> {
     let backend = context.backend();
     let snapshot = backend.engine.snapshot();
-    let mut state = State::clone(&snapshot.state);
-    state.advance(crate::os::now());
+    let state = &snapshot.state;
     let (memory_limits, memory_limits_reason) = match backend.engine.memory_limits() {
         MemoryLimits::Enforced { by } => ("enforced".to_owned(), format!("by {by}")),
         MemoryLimits::Accounting { why } => ("accounting".to_owned(), why),
     };
     let audience = &backend.audience;
-    let open_wants = state.wants().keys().filter(|want| audience.sees_want(&state, **want)).count();
-    let live_runs = state.runs().values().filter(|run| audience.sees_run(&state, run)).count();
+    let open_wants = state.wants().keys().filter(|want| audience.sees_want(state, **want)).count();
+    let live_runs = state.runs().values().filter(|run| audience.sees_run(state, run)).count();
     let seq = state.seq().0;
+    let given = Arc::clone(state);
     let found = context.slow(move |backend, reader| {
-        let graph = match state.followed() {
+        let graph = match given.followed() {
             None => None,
             Some(registered) => {
                 let row = reader.graph(&registered.id)?.value;
@@ -47,7 +49,9 @@ pub async fn status(context: &impl Context) -> Result<ServerStatus, AppError> {
                 })
             }
         };
-        Ok((graph, partitions::seen(backend, &mut state), bazel(backend.engine.workspace())))
+        let standings = backend.standings.of(&given, crate::os::now());
+        let datasets = seen(backend, &standings).into_iter().map(summary).collect();
+        Ok((graph, datasets, bazel(backend.engine.workspace())))
     });
     let (graph, datasets, bazel) = found.await?;
     Ok(ServerStatus {
@@ -156,7 +160,7 @@ pub async fn stats(context: &impl Context) -> Result<Stats, AppError> {
     let told = context.slow(|backend, reader| {
         let found = reader.counts()?;
         let (mut runs, mut wants, mut partitions) = <(Tally, Tally, Tally)>::default();
-        let mut state = State::clone(&backend.engine.snapshot().state);
+        let state = Arc::clone(&backend.engine.snapshot().state);
         for ((job, run), count) in found.value.runs {
             if backend.audience.sees_label(&state, &job) {
                 add(&mut runs, run.word(), count);
@@ -168,8 +172,7 @@ pub async fn stats(context: &impl Context) -> Result<Stats, AppError> {
         if !backend.audience.sees_all() {
             wants = wants_seen(backend, reader)?;
         }
-        state.advance(crate::os::now());
-        for row in partitions::seen(backend, &mut state) {
+        for (_, row) in seen(backend, &backend.standings.of(&state, crate::os::now())) {
             let counts = [
                 ("current", row.current),
                 ("behind", row.behind),

@@ -3,14 +3,14 @@
 //! Cost follows from what is on record and from the number of cells, not from how many partitions a cell is.
 
 use super::context::Context;
-use super::partitions::state_now;
+use super::partitions::standings_now;
 use super::{datasets, AppError};
 use crate::api::{Cell, TileKey, Tiles, TilesQuery};
 use databuild_core::graph::DatasetIx;
 use databuild_core::keys::{Key, KeySpace, RangeSet};
 use databuild_core::partition_set::{Order, PartitionSet};
 use databuild_core::reference::ReferenceText;
-use databuild_core::state::{Standing, State};
+use databuild_core::state::{Standing, Standings, State};
 use databuild_core::text::shown;
 use databuild_core::time::{Granularity, TimeSpace};
 
@@ -36,7 +36,7 @@ const LENGTHS: [Granularity; 5] =
 /// # Errors
 /// No such dataset or dimension, a bad period, or no graph.
 pub async fn get(context: &impl Context, query: TilesQuery) -> Result<Tiles, AppError> {
-    context.slow(move |backend, _| of(&mut state_now(backend)?, &query)).await
+    context.slow(move |backend, _| of(&*standings_now(backend)?, &query)).await
 }
 
 /// A column or a row: the keys from the first to the last.
@@ -56,7 +56,8 @@ struct View {
     rows: Vec<Span>,
 }
 
-fn of(state: &mut State, query: &TilesQuery) -> Result<Tiles, AppError> {
+fn of(standings: &Standings, query: &TilesQuery) -> Result<Tiles, AppError> {
+    let state = standings.state();
     let reference = query
         .reference
         .as_deref()
@@ -71,7 +72,7 @@ fn of(state: &mut State, query: &TilesQuery) -> Result<Tiles, AppError> {
     let columns = columns(state, ix, &sets, x, rows.len(), query, &mut tiles)?;
     let mut view = View { ix, sets, x, y, columns, rows };
     narrow(&mut view);
-    tiles.cells = cells(state, &view);
+    tiles.cells = cells(standings, &view);
     if let Some(select) = query.select.as_deref() {
         tiles.selected = selected(state, &view, select)?;
     }
@@ -244,23 +245,22 @@ fn narrow(view: &mut View) {
     }
 }
 
-fn cells(state: &mut State, view: &View) -> Vec<Option<Cell>> {
+fn cells(standings: &Standings, view: &View) -> Vec<Option<Cell>> {
     let places = Places::of(view);
     let mut cells = vec![Cell::default(); view.columns.len() * view.rows.len()];
-    let shape = state.graph().dataset(view.ix).shape;
+    let shape = standings.state().graph().dataset(view.ix).shape;
     places.add(view.sets.as_slice(), &mut |at, count| cells[at].total += count);
-    let (known, at) = if shape.rows_of(&view.sets) <= WHOLE {
+    let (known, at, behind) = if shape.rows_of(&view.sets) <= WHOLE {
         let set = PartitionSet::full(shape, &view.sets);
-        let at = state.standing(view.ix, &set);
-        (set, at)
+        let (at, behind) = standings.standing(view.ix, &set);
+        (set, at, behind)
     } else {
-        state.standing_on_record(view.ix, &view.sets)
+        standings.on_record(view.ix, &view.sets)
     };
     // What nothing is known of is missing.
     cells.iter_mut().for_each(|cell| cell.missing = cell.total);
     places.add_set(&known, |at, count| cells[at].missing -= count);
     let Standing { building, left_out, failed, missing, stale, .. } = at;
-    let behind = state.behind(view.ix, &known);
     let left_out = left_out.subtract(&building);
     let failed = failed.subtract(&building);
     let rest = |part: &PartitionSet| part.subtract(&building).subtract(&failed);
@@ -367,6 +367,7 @@ mod tests {
     use crate::api::PartitionState;
     use databuild_core::event::Refresh;
     use serde_json::{json, Value};
+    use std::sync::Arc;
 
     /// `daily` by city and date, made by a job with this code; three years are too many days for one figure.
     fn graph(code: &str) -> Value {
@@ -382,7 +383,7 @@ mod tests {
     }
 
     /// Some is current, some stale, some failed, some is being built, and most is missing.
-    fn mixed() -> State {
+    fn mixed() -> Standings {
         let mut workspace = Workspace::new(&graph("old"));
         workspace.want("daily/city=oslo/date=2024-01-30", Refresh::Stale);
         workspace.finish("daily/city=oslo/date=2024-01-30", "v1");
@@ -400,19 +401,17 @@ mod tests {
             }
         }
         workspace.want("daily/city=bonn/date=2024-03-01..2024-03-04", Refresh::Stale);
-        let mut state = workspace.core.state.clone();
-        state.advance("2024-12-31T00:00:00Z".parse().unwrap());
-        state
+        Standings::new(&Arc::new(workspace.core.state.clone()), "2024-12-31T00:00:00Z".parse().unwrap())
     }
 
-    fn ask(state: &mut State, change: impl FnOnce(&mut TilesQuery)) -> Tiles {
+    fn ask(standings: &Standings, change: impl FnOnce(&mut TilesQuery)) -> Tiles {
         let mut query = TilesQuery { reference: Some("daily".to_owned()), ..TilesQuery::default() };
         change(&mut query);
-        of(state, &query).unwrap()
+        of(standings, &query).unwrap()
     }
 
     /// Each cell has what a list of its partitions says.
-    fn check(state: &mut State, tiles: &Tiles) {
+    fn check(standings: &Standings, tiles: &Tiles) {
         assert!(
             tiles.cells.len() <= MOST_CELLS && tiles.cells.len() == tiles.columns.len() * tiles.rows.len()
         );
@@ -425,8 +424,8 @@ mod tests {
                     text.push_str(&format!("/{dim}={}", key.text));
                 }
             }
-            let (ix, set) = state.resolve_readable(&text).unwrap();
-            let (listed, _) = listed_rows(state, ix, &set, None, 0, usize::MAX);
+            let (ix, set) = standings.state().resolve_readable(&text).unwrap();
+            let (listed, _) = listed_rows(standings, ix, &set, None, 0, usize::MAX);
             let count = |wanted| listed.iter().filter(|row| row.state == wanted).count() as u64;
             let expected = Cell {
                 total: listed.len() as u64,
@@ -443,7 +442,7 @@ mod tests {
 
     #[test]
     fn cells_count_what_lists_show() {
-        let mut state = mixed();
+        let standings = mixed();
         let views: [fn(&mut TilesQuery); 7] = [
             |_| {},
             |query| query.by = Some("year".to_owned()),
@@ -457,27 +456,27 @@ mod tests {
             |query| (query.x, query.y) = (Some("city".to_owned()), Some(String::new())),
         ];
         for view in views {
-            let tiles = ask(&mut state, view);
-            check(&mut state, &tiles);
+            let tiles = ask(&standings, view);
+            check(&standings, &tiles);
         }
     }
 
     #[test]
     fn the_shortest_periods_that_fit_are_shown_and_what_is_newest_first() {
-        let mut state = mixed();
-        let all = ask(&mut state, |_| {});
+        let standings = mixed();
+        let all = ask(&standings, |_| {});
         assert_eq!(
             (all.by.as_deref(), all.columns.len()),
             (Some("week"), 153),
             "1,066 days in three rows do not fit"
         );
-        let days = ask(&mut state, |query| query.by = Some("day".to_owned()));
+        let days = ask(&standings, |query| query.by = Some("day".to_owned()));
         assert_eq!((days.columns.len(), &*days.columns[0].text), (380, "2023-11-18"));
         assert_eq!((days.before.as_deref(), days.after.as_deref()), (Some("2023-11-17"), None));
-        let earlier = ask(&mut state, |query| (query.by, query.to) = (days.by.clone(), days.before.clone()));
+        let earlier = ask(&standings, |query| (query.by, query.to) = (days.by.clone(), days.before.clone()));
         assert_eq!(earlier.columns.last().unwrap().text, "2023-11-17");
         assert_eq!(earlier.after.as_deref(), Some("2023-11-18"));
-        let month = ask(&mut state, |query| {
+        let month = ask(&standings, |query| {
             (query.from, query.to) = (Some("2024-02".to_owned()), Some("2024-02".to_owned()))
         });
         assert_eq!((month.by.as_deref(), month.columns.len()), (Some("day"), 29));
@@ -485,23 +484,23 @@ mod tests {
 
     #[test]
     fn what_is_selected_is_found_among_the_cells() {
-        let mut state = mixed();
+        let standings = mixed();
         let month = |select: &'static str| {
             move |query: &mut TilesQuery| {
                 (query.from, query.to) = (Some("2024-02".to_owned()), Some("2024-02".to_owned()));
                 query.select = Some(select.to_owned());
             }
         };
-        let found = |state: &mut State, select| ask(state, month(select)).selected;
-        assert_eq!(found(&mut state, "daily/city=rome/date=2024-02-03..2024-02-10"), Some([2, 9, 1, 1]));
-        assert_eq!(found(&mut state, "daily"), Some([0, 28, 0, 2]));
-        assert_eq!(found(&mut state, "daily/date=2023-01-01"), None);
+        let found = |standings: &Standings, select| ask(standings, month(select)).selected;
+        assert_eq!(found(&standings, "daily/city=rome/date=2024-02-03..2024-02-10"), Some([2, 9, 1, 1]));
+        assert_eq!(found(&standings, "daily"), Some([0, 28, 0, 2]));
+        assert_eq!(found(&standings, "daily/date=2023-01-01"), None);
     }
 
     #[test]
     fn what_is_not_there_is_refused() {
-        let mut state = mixed();
-        let mut refused = |query: TilesQuery| of(&mut state, &query).unwrap_err().code().to_owned();
+        let standings = mixed();
+        let refused = |query: TilesQuery| of(&standings, &query).unwrap_err().code().to_owned();
         let daily = || TilesQuery { reference: Some("daily".to_owned()), ..TilesQuery::default() };
         assert_eq!(refused(TilesQuery::default()), "no_reference");
         assert_eq!(refused(TilesQuery { reference: Some("x".to_owned()), ..daily() }), "unknown_dataset");

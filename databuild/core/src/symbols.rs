@@ -108,6 +108,12 @@ impl Symbols {
         key
     }
 
+    /// Whether this is a clone to which nothing has come since, nor to what it was cloned from.
+    #[must_use]
+    pub fn is_shared_with(&self, other: &Symbols) -> bool {
+        Arc::ptr_eq(&self.shards, &other.shards) && Arc::ptr_eq(&self.spaces, &other.spaces)
+    }
+
     /// The number of `text`, if it has one.
     #[must_use]
     pub fn get(&self, text: &str) -> Option<Key> {

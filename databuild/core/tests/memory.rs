@@ -6,10 +6,11 @@ use databuild_core::decide::{AdoptRequest, Core, FoundFile, Input, Sighting, Sig
 use databuild_core::event::Refresh;
 use databuild_core::partition_set::PartitionSet;
 use databuild_core::planner;
+use databuild_core::state::Standings;
 use jiff::Timestamp;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use support::graphs::{listed, reads, time, GraphSpec};
 
 /// Counts what is allocated, now and at most.
@@ -104,7 +105,7 @@ fn counting_all_combinations_makes_none_of_them() {
     for name in ["raw", "clean"] {
         let ix = state.graph().dataset_named(name).unwrap();
         let keys = state.extents().of(ix).to_vec();
-        let counts = state.counts()[ix.0];
+        let counts = Standings::new(&Arc::new(state.clone()), now).counts()[ix.0];
         assert_eq!((counts.total, counts.missing, counts.current), (8_760_u64.pow(3), 8_760_u64.pow(3), 0));
         let part = PartitionSet::part_of_full(state.graph().dataset(ix).shape, &keys, 1 << 38, 20_000);
         assert_eq!(part.len(), 20_000);
@@ -190,7 +191,7 @@ fn who_reads_all_combinations_lists_none_of_them() {
     // Somebody adopts a total that was made elsewhere: it has a state, and lacks nearly all that it is made from.
     adopt(&mut core, "total");
     adopt(&mut core, "last");
-    let counts = core.state.counts();
+    let counts = Standings::new(&Arc::new(core.state.clone()), core.state.as_of()).counts();
     assert_eq!((counts[total.0 .0].total, counts[total.0 .0].missing), (1, 0));
     assert_eq!((counts[total.0 .0].current, counts[last.0 .0].current), (0, 1));
     observe(&mut core, "raw/made=2009-01-01T00/read=2009-12-31T23/sold=2009-12-31T23", 3);

@@ -6,7 +6,8 @@ use databuild_core::decide::{Input, KeyRequest};
 use databuild_core::event::{AttemptOutcome, PlanRowKind, Refresh};
 use databuild_core::graph::file::EdgeName::{self, Clip, Fail, Skip};
 use databuild_core::partition_set::PartitionSet;
-use databuild_core::state::Counts;
+use databuild_core::state::{Counts, Standings};
+use std::sync::Arc;
 use support::graphs::{days, dynamic, listed, reads, GraphSpec, Reads};
 use support::workspace::{planning, Workspace};
 
@@ -113,11 +114,8 @@ fn keys_that_there_are_not_are_named() {
 }
 
 fn counts(workspace: &Workspace, dataset: &str) -> Counts {
-    let mut state = workspace.core.state.clone();
-    state.advance(workspace.now);
-    let counts = state.counts();
-    let ix = state.graph().dataset_named(dataset).unwrap();
-    let counts = counts[ix.0];
+    let standings = Standings::new(&Arc::new(workspace.core.state.clone()), workspace.now);
+    let counts = standings.counts_of(standings.state().graph().dataset_named(dataset).unwrap());
     let Counts { total, current, behind, missing, stale, building, failed, left_out } = counts;
     assert_eq!(current + behind + missing + stale + building + failed + left_out, total);
     counts

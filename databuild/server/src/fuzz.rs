@@ -78,6 +78,7 @@ fn parts(folder: &TempDir, has_runner: bool) -> (Engine, App) {
         watched: Arc::default(),
         setup: Arc::default(),
         registrations: Arc::default(),
+        standings: Arc::default(),
     };
     let shared = Shared {
         owner: "owner".into(),

@@ -282,6 +282,7 @@ impl Server {
             watched: Arc::default(),
             setup: Arc::new(setup(state, options)),
             registrations: Arc::default(),
+            standings: Arc::default(),
         };
         let shared = Shared {
             owner: crate::os::user().into(),

@@ -12,8 +12,10 @@ use databuild_core::event;
 use databuild_core::event::{AttemptOutcome, GraphRegistered, OutputRecord, PriorityClass, Refresh};
 use databuild_core::ids::GraphId;
 use databuild_core::planner;
+use databuild_core::state::{Counts, Standings};
 use jiff::Timestamp;
 use serde_json::{json, Value};
+use std::sync::Arc;
 use tempfile::TempDir;
 
 /// A job: its name, what it makes with which dimensions, what it reads.
@@ -224,6 +226,16 @@ impl Workspace {
         state
     }
 
+    fn standings(&self) -> Standings {
+        Standings::new(&Arc::new(self.core.state.clone()), self.now())
+    }
+
+    /// Counts of a dataset.
+    fn counts(&self, dataset: &str) -> Counts {
+        let standings = self.standings();
+        standings.counts_of(standings.state().graph().dataset_named(dataset).unwrap())
+    }
+
     fn why(&self, partition: &str) -> Why {
         let mut state = self.state();
         let (ix, key) = state.resolve_one(partition).unwrap();
@@ -242,9 +254,9 @@ impl Workspace {
     /// State and summary of a partition.
     fn said(&self, partition: &str) -> (PartitionState, String) {
         let why = self.why(partition);
-        let mut state = self.state();
-        let (ix, set) = state.resolve(partition).unwrap();
-        let (rows, _) = partitions::rows(&mut state, ix, &set, None, 0, 1);
+        let standings = self.standings();
+        let (ix, set) = standings.state().resolve(partition).unwrap();
+        let (rows, _) = partitions::rows(&standings, ix, &set, None, 0, 1);
         assert_eq!(rows[0].state, why.state, "a list says the same");
         (why.state, why.summary)
     }
@@ -337,21 +349,19 @@ fn what_is_current_is_not_failed_by_a_run_for_code_that_was_taken_back() {
         "text/name=a is current: neither its job nor an input has changed since it was built; a later run, r5, failed and changed \
          nothing: exit code 1"
     );
-    let mut state = workspace.core.state.clone();
-    assert!(partitions::summaries(&mut state).iter().all(|dataset| dataset.failed == 0));
+    assert!(workspace.standings().counts().iter().all(|counts| counts.failed == 0));
 }
 
 #[test]
 fn counts_do_not_overlap_and_tell_what_is_behind() {
     /// Current, behind, stale, missing, building, failed.
     fn counts(workspace: &Workspace, dataset: &str) -> [u64; 6] {
-        let mut state = workspace.core.state.clone();
-        let all = partitions::summaries(&mut state);
-        let of = all.iter().find(|summary| summary.dataset == dataset).unwrap();
+        let standings = workspace.standings();
+        let of = workspace.counts(dataset);
         let counts = [of.current, of.behind, of.stale, of.missing, of.building, of.failed];
         assert_eq!(counts.iter().sum::<u64>(), of.total);
         // Each is the number of rows in that state.
-        let (ix, set) = state.resolve_readable(dataset).unwrap();
+        let (ix, set) = standings.state().resolve_readable(dataset).unwrap();
         let states = [
             PartitionState::Current,
             PartitionState::Behind,
@@ -361,7 +371,7 @@ fn counts_do_not_overlap_and_tell_what_is_behind() {
             PartitionState::Failed,
         ];
         let listed = states.map(|wanted| {
-            let (rows, _) = partitions::rows(&mut state, ix, &set, Some(wanted), 0, 1000);
+            let (rows, _) = partitions::rows(&standings, ix, &set, Some(wanted), 0, 1000);
             assert!(rows.iter().all(|row| row.state == wanted));
             rows.len() as u64
         });
@@ -897,19 +907,18 @@ fn what_edge_rules_leave_out_or_forbid_is_told_as_in_a_plan() {
     assert!(steps.len() == 1 && steps[0].starts_with(needs), "{steps:?}");
 
     // Lists and counts agree.
-    let mut state = workspace.state();
-    let mut listed = |reference: &str| -> Vec<(PartitionState, Option<String>)> {
-        let (ix, set) = state.resolve(reference).unwrap();
-        let (rows, _) = partitions::rows(&mut state, ix, &set, None, 0, 9);
+    let standings = workspace.standings();
+    let listed = |reference: &str| -> Vec<(PartitionState, Option<String>)> {
+        let (ix, set) = standings.state().resolve(reference).unwrap();
+        let (rows, _) = partitions::rows(&standings, ix, &set, None, 0, 9);
         rows.into_iter().map(|row| (row.state, row.reason)).collect()
     };
     let left_out = (PartitionState::LeftOut, None);
     let missing = |reason: &str| (PartitionState::Missing, Some(reason.to_owned()));
     assert_eq!(listed("mean/date=2024-12-26..2024-12-28"), [left_out.clone(), left_out, missing("missing")]);
     assert_eq!(listed("next/date=2024-12-29..2024-12-30"), [missing("missing"), missing("blocked")]);
-    let all = partitions::summaries(&mut state);
     let counts = |name: &str| {
-        let of = all.iter().find(|summary| summary.dataset == name).unwrap();
+        let of = workspace.counts(name);
         (of.total, of.missing, of.left_out)
     };
     assert_eq!((counts("mean"), counts("next")), ((5, 3, 2), (5, 5, 0)));

@@ -271,6 +271,13 @@ impl Graph {
         }
     }
 
+    /// When the key spaces of some dataset differ from those at `as_of`, if no dynamic key comes or goes; never, if none.
+    #[must_use]
+    pub fn grows_at(&self, as_of: Timestamp) -> Option<Timestamp> {
+        let spaces = self.datasets.iter().flat_map(|dataset| &dataset.spaces);
+        spaces.filter_map(|space| space.time()?.grows_at(as_of)).min()
+    }
+
     /// What a mapping needs to know of a dataset.
     #[must_use]
     pub fn side<'a>(&'a self, ix: DatasetIx, extents: &'a Extents) -> Side<'a> {

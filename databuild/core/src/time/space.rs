@@ -125,6 +125,13 @@ impl TimeSpace {
         }
     }
 
+    /// When the next key comes into existence after an instant; none if there are all, or beyond the calendar.
+    #[must_use]
+    pub fn grows_at(&self, as_of: Timestamp) -> Option<Timestamp> {
+        let next = self.last_ended(as_of).map_or(Some(0), |last| last.checked_add(1))?.max(self.start);
+        self.end.is_none_or(|end| next <= end).then(|| self.ends_at(next))?
+    }
+
     /// The last period of this length, in the space or not, that has ended at an instant.
     fn last_ended(&self, as_of: Timestamp) -> Option<Key> {
         let seconds = seconds_of(as_of);

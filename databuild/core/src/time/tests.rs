@@ -306,3 +306,32 @@ fn spaces_that_are_none() {
         assert_eq!(parse("2010-01-01", None, zone), KeyError::UnknownZone { name: zone.to_owned() });
     }
 }
+
+#[test]
+fn a_space_grows_when_its_next_key_comes() {
+    let now = at("2010-03-13T23:30:00Z");
+    for (granularity, zone) in [
+        (Granularity::Hour, "Asia/Kolkata"),
+        (Granularity::Hour, "America/New_York"),
+        (Granularity::Day, "America/New_York"),
+        (Granularity::Week, "Pacific/Apia"),
+        (Granularity::Month, "Europe/Berlin"),
+        (Granularity::Year, "UTC"),
+    ] {
+        let space = space(granularity, zone);
+        let mut as_of = now;
+        for _ in 0..100 {
+            let next = space.grows_at(as_of).unwrap();
+            assert!(next > as_of, "{zone} {as_of}");
+            let before = next - jiff::SignedDuration::from_nanos(1);
+            assert_eq!(space.extent(before), space.extent(as_of), "{zone} {as_of}");
+            assert_ne!(space.extent(next), space.extent(as_of), "{zone} {as_of}");
+            as_of = next;
+        }
+    }
+    let days = space(Granularity::Day, "UTC");
+    let (first, last) = (days.parse_key("2010-06-01").unwrap(), days.parse_key("2010-06-02").unwrap());
+    let later = TimeSpace::new(Granularity::Day, first, Some(last), Zone::named("UTC").unwrap()).unwrap();
+    assert_eq!(later.grows_at(now), later.ends_at(first));
+    assert_eq!(later.grows_at(later.ends_at(last).unwrap()), None);
+}

@@ -8,9 +8,10 @@ use databuild_core::graph::{DatasetIx, Job, JobIx, Resource};
 use databuild_core::ids::WantId;
 use databuild_core::partition_set::PartitionSet;
 use databuild_core::planner;
-use databuild_core::state::{Phase, State, Want};
+use databuild_core::state::{Phase, Standings, State, Want};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// The state as lines, with everything compared that can be: two states of one log have equal ones.
 pub fn fingerprint(state: &State) -> Vec<String> {
@@ -494,6 +495,34 @@ pub fn history_has_what_is_held(state: &State, log: &[Record]) -> Result<(), Str
             if !told.iter().any(is_it) {
                 return Err(format!("{} holds what {} does not say", holding.texts.join(" or "), entry.seq));
             }
+        }
+    }
+    Ok(())
+}
+
+/// What was kept of earlier states is as if nothing had been, and as each partition stands by itself.
+pub fn standings_are_those_worked_out_anew(kept: &Standings) -> Result<(), String> {
+    let state = Arc::new(kept.state().clone());
+    let anew = Standings::new(&state, state.as_of());
+    let mut own = State::clone(&state);
+    for (ix, dataset) in state.followed().iter().flat_map(|registered| registered.graph.datasets()) {
+        let (counts, expected) = (kept.counts_of(ix), anew.counts_of(ix));
+        if counts != expected {
+            return Err(format!("counts of {} are {counts:?}, not {expected:?}", dataset.name));
+        }
+        // Retired keys as well.
+        let keys = dataset.extents_with_retired(state.as_of(), state.symbols());
+        let all = PartitionSet::full(dataset.shape, &keys);
+        let ((at, behind), expected) = (kept.standing(ix, &all), anew.standing(ix, &all));
+        if (&at, &behind) != (&expected.0, &expected.1) || at != own.standing(ix, &all) {
+            return Err(format!("{} stands otherwise: {at:?}, behind {behind:?}", dataset.name));
+        }
+        let exist = PartitionSet::full(dataset.shape, state.extents().of(ix));
+        let (at, behind) = kept.standing(ix, &exist);
+        let rest = |set: &PartitionSet| set.subtract(&at.building).subtract(&at.failed).len();
+        let told = [behind.len(), rest(&at.missing), rest(&at.stale), at.building.len()];
+        if told != [counts.behind, counts.missing, counts.stale, counts.building] {
+            return Err(format!("of {} {told:?} are counted as {counts:?}", dataset.name));
         }
     }
     Ok(())

@@ -23,7 +23,7 @@ use databuild_core::ids::{AttemptId, WantId};
 use databuild_core::observation::Blindness;
 use databuild_core::partition_set::{PartitionKey, PartitionSet};
 use databuild_core::planner::{self, Unseen};
-use databuild_core::state::State;
+use databuild_core::state::{Standings, State};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{catch_unwind, resume_unwind, AssertUnwindSafe};
@@ -131,6 +131,8 @@ pub(super) struct Simulation {
     earlier: Vec<GraphSpec>,
     /// Inputs are being gathered.
     turn: Option<Turn>,
+    /// Where datasets stand, as those know who ask now and then for some of them.
+    standings: Standings,
 }
 
 /// Whether an event is of a trial alone.
@@ -169,6 +171,7 @@ impl Simulation {
             doubts: false,
             earlier: Vec::new(),
             turn: None,
+            standings: Standings::new(&Arc::default(), Timestamp::UNIX_EPOCH),
         };
         simulation.trace.push(Line::Text(simulation.scene.spec.json()));
         simulation.register();
@@ -321,11 +324,18 @@ impl Simulation {
         if let Some(timer) = self.core.next_timer().filter(|timer| *timer <= self.now) {
             verdict = Err(format!("the timer stands at {timer}, which is over, and nothing was done"));
         }
+        if self.log.len().is_multiple_of(4) || alone() {
+            self.standings = self.standings.turned_to(&Arc::new(state.clone()), self.now);
+            let asked = |ix: &DatasetIx| (ix.0 + self.log.len() / 4).is_multiple_of(5);
+            let all = state.followed().into_iter().flat_map(|registered| registered.graph.datasets());
+            all.map(|(ix, _)| ix).filter(asked).for_each(|ix| _ = self.standings.counts_of(ix));
+        }
         // Comparing all is slow; what differs once mostly goes on to differ.
         if self.log.len().is_multiple_of(16) || alone() {
             verdict = verdict
                 .and_then(|()| check::same(&check::fingerprint(state), &check::fingerprint(&self.replayed)))
                 .and_then(|()| check::history_has_what_is_held(state, &self.log))
+                .and_then(|()| check::standings_are_those_worked_out_anew(&self.standings))
                 .and_then(|()| self.makers.check(state))
                 .and_then(|()| self.lineage.check(state));
         }
