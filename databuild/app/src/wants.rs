@@ -301,7 +301,7 @@ fn row(want: store::WantRow) -> WantRow {
 fn left_out(state: &State, want: &store::WantRow) -> u64 {
     let Some(registered) = state.followed() else { return 0 };
     let graph = &registered.graph;
-    let extents = graph.extents(want.as_of, state.symbols());
+    let extents = state.extents_at(want.as_of);
     let asked = by_job(state, &want.targets).into_iter();
     let left_out = |(job, set)| {
         graph.left_out(&extents, graph.job(job).outputs[0], &set).map_or(0, |left_out| left_out.len())

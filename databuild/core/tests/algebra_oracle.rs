@@ -511,6 +511,34 @@ proptest! {
         let ends = next_begin(granularity, &at.to_zoned_datetime(tz)).timestamp();
         prop_assert_eq!(space.ends_at(running as Key), Some(ends));
     }
+
+    #[test]
+    fn keys_come_when_they_are_foretold_and_not_before(
+        choices in choices(), offset in -400_000i64..40_000_000, nanos in 0i32..2, name in 0..ZONES.len(), kind in 0usize..5,
+    ) {
+        use Granularity::{Day, Hour, Month, Week, Year};
+        let c = &mut Choices(choices.iter());
+        let (year, month, day) = c.pick(&ANCHORS);
+        let anchor = date(year, month, day);
+        let space = time_space(c, [Hour, Day, Week, Month, Year][kind], ZONES[name], anchor, 60, true);
+        let space = space.time().unwrap();
+        let midnight = anchor.to_zoned_datetime(zone(ZONES[name])).unwrap().timestamp();
+        // Long before the space begins, about the setting of a clock, and long after the space has ended.
+        let mut at = match c.below(8) {
+            0 => c.pick(&[Timestamp::MIN, Timestamp::MAX, "0000-12-31T23:59:59Z".parse().unwrap()]),
+            _ => midnight + jiff::SignedDuration::new(offset / c.pick(&[1, 100, 1_000]), nanos),
+        };
+        for _ in 0..5 {
+            let Some(next) = space.grows_at(at) else {
+                prop_assert_eq!(space.extent(Timestamp::MAX), space.extent(at));
+                break;
+            };
+            prop_assert!(next > at);
+            prop_assert_eq!(space.extent(next - jiff::SignedDuration::from_nanos(1)), space.extent(at));
+            prop_assert_eq!(space.extent(next).len(), space.extent(at).len() + 1);
+            at = next;
+        }
+    }
 }
 
 // --- Mappings -------------------------------------------------------------------------------------

@@ -9,11 +9,14 @@ use databuild_core::decide::{
 use databuild_core::event::{
     AttemptOutcome, Cause, Event, GraphRegistered, Origin, Refresh, SetText, WantOutcome,
 };
-use databuild_core::graph::file::EdgeName;
+use databuild_core::graph::file::{EdgeName, GranularityName::*};
 use databuild_core::graph::CheckedGraph;
 use databuild_core::ids::WantId;
-use databuild_core::state::Verdict;
-use support::graphs::{days, dynamic, listed, reads, GraphSpec};
+use databuild_core::state::{State, Verdict};
+use jiff::{SignedDuration, Timestamp};
+use std::sync::Arc;
+use support::graphs::{days, dynamic, listed, months, reads, time, GraphSpec};
+use support::rng::{seeds, Rng};
 use support::workspace::{end_of, output, planning, request, Workspace};
 
 /// `raw` for each customer, `clean` from it, `report` from all of `clean`.
@@ -77,6 +80,70 @@ fn with_report() -> Workspace {
     workspace.want(&["report"], Refresh::Stale);
     workspace.finish_all("v1");
     workspace
+}
+
+#[test]
+fn key_spaces_are_those_of_the_instant_however_it_was_come_to() {
+    let customer = dynamic("customer", "customers");
+    let time =
+        |name, granularity, start, end, zone| [time(name, granularity, start, end, zone), customer.clone()];
+    let graph = customers()
+        .external("hours", &time("hour", Hour, "2010-03-27T00", "", "Europe/Berlin"))
+        .external("same_hours", &time("hour", Hour, "2010-03-27T00", "", "Europe/Berlin"))
+        .external("few_hours", &time("hour", Hour, "2010-03-28T01", "2010-03-28T05", "Australia/Lord_Howe"))
+        .external("days", &time("day", Day, "2010-02-27", "", "America/New_York"))
+        .external("weeks", &time("week", Week, "2010-W05", "2010-W14", "UTC"))
+        .external("months", &time("month", Month, "2010-02", "", "Asia/Kolkata"));
+    let mut workspace = Workspace::new(&graph, 1);
+    let begin: Timestamp = "2010-03-01T00:00:00Z".parse().unwrap();
+    for seed in seeds(20) {
+        let mut rng = Rng::new(seed);
+        // Whole hours, and what is just before and after them.
+        let mut later = |from: Timestamp, hours: usize| {
+            let whole = SignedDuration::from_hours(rng.below(hours) as i64);
+            from + whole + SignedDuration::from_secs(*rng.pick(&[-1, 0, 1, 1_800]))
+        };
+        let mut state = workspace.core.state.clone();
+        for step in 0..100 {
+            match step % 4 {
+                0 => state.advance(later(state.as_of(), 3)),
+                1 => state.advance(later(state.as_of(), 40)),
+                2 => state.read_as_of(later(begin, 24 * 60)),
+                _ => state.at(later(begin, 24 * 60), |state| assert_extents(state)),
+            }
+            assert_extents(&state);
+        }
+        if seed % 2 == 0 {
+            workspace.add(&[&format!("c{seed}")]).unwrap();
+        } else {
+            workspace.retire(&[&format!("c{}", seed - 1)]).unwrap();
+        }
+    }
+}
+
+/// Holds the key spaces of all datasets against those that each has by itself.
+fn assert_extents(state: &State) {
+    for (ix, dataset) in state.graph().datasets() {
+        let own = dataset.spaces.iter().map(|space| space.extent(state.as_of(), state.symbols()));
+        assert_eq!(state.extents().of(ix), own.collect::<Vec<_>>(), "{} at {}", dataset.name, state.as_of());
+    }
+}
+
+#[test]
+fn key_spaces_are_read_again_only_when_one_of_them_has_grown() {
+    let days = [days("day", "2010-01-01", "")];
+    let months = [months("month", "2010-01", "2010-02")];
+    let mut state =
+        Workspace::new(&GraphSpec::new().external("d", &days).external("m", &months), 1).core.state;
+    let at = |text: &str| text.parse::<Timestamp>().unwrap();
+    state.advance(at("2010-02-02T00:00:00Z"));
+    let first = state.extents_at(state.as_of());
+    let is_first = |state: &State, text| Arc::ptr_eq(&first, &state.extents_at(at(text)));
+    assert!(is_first(&state, "2010-02-02T23:59:59.999999999Z"));
+    assert!(!is_first(&state, "2010-02-03T00:00:00Z"));
+    assert!(!is_first(&state, "2010-02-01T00:00:00Z"));
+    state.advance(at("2010-02-02T12:00:00Z"));
+    assert!(is_first(&state, "2010-02-02T00:00:00Z"));
 }
 
 #[test]

@@ -14,6 +14,7 @@ use crate::template::Template;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Index of a dataset in its graph.
@@ -31,6 +32,7 @@ pub struct Graph {
     /// The graph target's label.
     pub label: String,
     pub(super) datasets: Vec<Dataset>,
+    pub(super) layouts: Layouts,
     pub(super) jobs: Vec<Job>,
     pub(super) pools: Vec<Pool>,
     /// Events older than this are archived; none are without it.
@@ -261,20 +263,21 @@ impl Graph {
     /// Key spaces of all datasets as they stand at `as_of`.
     #[must_use]
     pub fn extents(&self, as_of: Timestamp, symbols: &Symbols) -> Extents {
+        let spaces = || self.layouts.distinct.iter().map(|ix| &self.dataset(*ix).spaces);
         Extents {
-            as_of,
-            sets: self
-                .datasets
-                .iter()
-                .map(|dataset| dataset.spaces.iter().map(|space| space.extent(as_of, symbols)).collect())
+            from: as_of,
+            until: self.grows_at(as_of),
+            sets: spaces()
+                .map(|spaces| spaces.iter().map(|space| space.extent(as_of, symbols)).collect())
                 .collect(),
+            of: Arc::clone(&self.layouts.of),
         }
     }
 
     /// When the key spaces of some dataset differ from those at `as_of`, if no dynamic key comes or goes; never, if none.
     #[must_use]
     pub fn grows_at(&self, as_of: Timestamp) -> Option<Timestamp> {
-        let spaces = self.datasets.iter().flat_map(|dataset| &dataset.spaces);
+        let spaces = self.layouts.distinct.iter().flat_map(|ix| &self.dataset(*ix).spaces);
         spaces.filter_map(|space| space.time()?.grows_at(as_of)).min()
     }
 
@@ -427,19 +430,55 @@ fn recorded(
     reference::resolve_as(reference, dims, symbols, Timestamp::MAX, Retired::Recorded).ok()
 }
 
-/// Key spaces of a graph's datasets at one instant.
+/// Which datasets of a graph have the same key spaces in the same order: mostly there are many datasets and few such lists.
+#[derive(Debug, Clone)]
+pub(super) struct Layouts {
+    /// One dataset with each list.
+    distinct: Vec<DatasetIx>,
+    /// For each dataset the position of its list among these.
+    of: Arc<[usize]>,
+}
+
+impl Layouts {
+    /// Those of a graph's datasets.
+    pub(super) fn new(datasets: &[Dataset]) -> Layouts {
+        let mut distinct = Vec::new();
+        let mut known = HashMap::new();
+        let of = datasets.iter().enumerate().map(|(ix, dataset)| {
+            *known.entry(&dataset.spaces).or_insert_with(|| {
+                distinct.push(DatasetIx(ix));
+                distinct.len() - 1
+            })
+        });
+        let of = of.collect();
+        Layouts { distinct, of }
+    }
+}
+
+/// Key spaces of a graph's datasets at one instant, and at all others at which time has not changed them.
 #[derive(Debug, Clone)]
 pub struct Extents {
     /// The instant.
-    pub as_of: Timestamp,
-    pub(super) sets: Vec<Vec<RangeSet>>,
+    from: Timestamp,
+    /// The next one at which some dataset has another key; none if none ever has. Dynamic keys come and go by events.
+    until: Option<Timestamp>,
+    /// By layout.
+    sets: Vec<Vec<RangeSet>>,
+    /// The layout of each dataset.
+    of: Arc<[usize]>,
 }
 
 impl Extents {
     /// One set for each dimension of the dataset.
     #[must_use]
     pub fn of(&self, ix: DatasetIx) -> &[RangeSet] {
-        &self.sets[ix.0]
+        &self.sets[self.of[ix.0]]
+    }
+
+    /// Whether they are known to be the same at another instant, as far as that is up to time.
+    #[must_use]
+    pub fn hold_at(&self, as_of: Timestamp) -> bool {
+        self.from <= as_of && self.until.is_none_or(|until| as_of < until)
     }
 }
 

@@ -12,6 +12,7 @@ use super::file::{
     FORMAT,
 };
 use super::limits::{resolve_keep_events, resolve_pools, resolve_takes, Origins};
+use super::model::Layouts;
 use super::moved::Moved;
 use super::observe::resolve_observe;
 use super::params::check_params;
@@ -130,6 +131,7 @@ pub(super) fn resolve(
     let label = file.label.clone();
     let mut graph = Graph {
         label,
+        layouts: Layouts::new(&datasets),
         datasets,
         jobs,
         pools,

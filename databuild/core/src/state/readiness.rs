@@ -41,11 +41,11 @@ impl State {
     /// Decides anew what is ready, for all jobs.
     pub(super) fn refresh_ready(&mut self) {
         for ix in (0..self.env.work.len()).map(JobIx) {
-            let todo = self.work(ix).todo.clone();
-            if todo.is_empty() && self.work(ix).ready.is_empty() {
+            let work = self.work(ix);
+            if work.todo.is_empty() && work.ready.is_empty() {
                 continue;
             }
-            let queued = todo.subtract(&self.work(ix).live);
+            let queued = work.todo.subtract(&work.live);
             let ready = queued.subtract(&self.waiting(ix, &queued));
             self.work_mut(ix).ready = ready;
         }

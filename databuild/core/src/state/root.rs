@@ -188,22 +188,42 @@ impl State {
         }
     }
 
+    /// Key spaces of the current graph at another instant.
+    ///
+    /// # Panics
+    /// As [`State::graph`].
+    #[must_use]
+    pub fn extents_at(&self, as_of: Timestamp) -> Arc<Extents> {
+        match &self.env.extents {
+            Some(extents) if extents.hold_at(as_of) => Arc::clone(extents),
+            _ => Arc::new(self.graph().extents(as_of, &self.symbols)),
+        }
+    }
+
+    /// Key spaces of a run's own graph at the instant for which it reads them.
+    pub(crate) fn extents_of(&self, run: &Run) -> Arc<Extents> {
+        match Arc::ptr_eq(&run.graph, self.registered()) {
+            true => self.extents_at(run.as_of),
+            false => Arc::new(run.graph.graph.extents(run.as_of, &self.symbols)),
+        }
+    }
+
     /// Reads key spaces at another instant from now on, be it earlier: for copies that answer questions.
     pub fn read_as_of(&mut self, as_of: Timestamp) {
         self.env.as_of = as_of;
-        if let Some(registered) = &self.env.graph {
-            self.env.extents = Some(Arc::new(registered.graph.extents(as_of, &self.symbols)));
+        if self.env.graph.is_some() {
+            self.env.extents = Some(self.extents_at(as_of));
         }
     }
 
     /// Runs `ask` with key spaces read at another instant, be it earlier. What was compared then is forgotten, for it
     /// may differ now.
     pub fn at<T>(&mut self, as_of: Timestamp, ask: impl FnOnce(&mut State) -> T) -> T {
-        let Some(registered) = self.env.graph.clone().filter(|_| as_of != self.env.as_of) else {
+        if self.env.graph.is_none() || as_of == self.env.as_of {
             return ask(self);
-        };
-        let extents = registered.graph.extents(as_of, &self.symbols);
-        let own = (self.env.as_of, self.env.extents.replace(Arc::new(extents)), self.env.datasets.clone());
+        }
+        let extents = self.extents_at(as_of);
+        let own = (self.env.as_of, self.env.extents.replace(extents), self.env.datasets.clone());
         self.env.as_of = as_of;
         let answer = ask(self);
         (self.env.as_of, self.env.extents, self.env.datasets) = own;

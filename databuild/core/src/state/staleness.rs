@@ -91,7 +91,7 @@ impl State {
         if as_of == self.env.as_of || graph.job(job).inputs.iter().all(|input| !input.time_dependent) {
             return self.inputs_digest(job, key);
         }
-        self.digest_in(graph, &graph.extents(as_of, &self.symbols), job, key, |ix| Some(self.dataset(ix)))
+        self.digest_in(graph, &self.extents_at(as_of), job, key, |ix| Some(self.dataset(ix)))
     }
 
     /// The same for each partition of a run's next attempt, which reads what the run's own graph says.

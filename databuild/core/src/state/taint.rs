@@ -249,15 +249,17 @@ impl State {
     /// Of what a run is about to make from its inputs as they are: that which is made from bad data.
     pub(super) fn taint_read_by(&self, run: &Run) -> Marks {
         let mut read = Marks::default();
-        if self.env.datasets.iter().all(|state| state.is_clean()) {
-            return read;
-        }
-        let extents = run.graph.graph.extents(run.as_of, &self.symbols);
-        for (at, ix) in self.read_by(run) {
+        let mut extents = None;
+        // Most runs read nothing bad, and each lease asks: what it reads is looked at, and not all that there is.
+        for (at, ix) in self.read_by(run).into_iter().filter(|(_, ix)| !self.dataset(*ix).is_clean()) {
             let state = self.dataset(ix);
+            let extents = extents.get_or_insert_with(|| self.extents_of(run));
             for (seq, bad) in state.tainted.iter().chain(state.follows.iter()) {
-                read.mark(seq, &reading(run, &extents, at, bad));
+                read.mark(seq, &reading(run, extents, at, bad));
             }
+        }
+        if run.discovered.is_empty() || self.env.datasets.iter().all(|state| state.is_clean()) {
+            return read;
         }
         for text in run.discovered.iter() {
             let Some((ix, key)) = self.located_one(text) else { continue };
@@ -299,7 +301,7 @@ impl State {
         if read.is_empty() {
             return made;
         }
-        let extents = run.graph.graph.extents(run.as_of, &self.symbols);
+        let extents = self.extents_of(run);
         for (at, ix) in read {
             made.union_with(&reading(run, &extents, at, &sets[ix.0]));
         }
@@ -316,7 +318,7 @@ impl State {
         let mut made = PartitionSet::empty(run.set.shape());
         let mut extents = None;
         for (at, _) in self.read_by(run).into_iter().filter(|(_, read)| *read == ix) {
-            let extents = extents.get_or_insert_with(|| run.graph.graph.extents(run.as_of, &self.symbols));
+            let extents = extents.get_or_insert_with(|| self.extents_of(run));
             made.union_with(&reading(run, extents, at, set));
         }
         made

@@ -11,7 +11,6 @@ use crate::partition_set::PartitionSet;
 use crate::state::{Phase, Run, State, Want};
 use crate::text::first_of;
 use jiff::Timestamp;
-use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -73,13 +72,13 @@ pub(crate) fn abandon_downstream(out: &mut Out, run: &Run, set: &PartitionSet) {
 }
 
 /// Key spaces as the wants for a job's work read them; as they are now where that makes no difference.
-fn instants<'s>(state: &'s State, job: JobIx, input: &Input) -> Vec<Cow<'s, Extents>> {
+fn instants(state: &State, job: JobIx, input: &Input) -> Vec<Arc<Extents>> {
     if !input.time_dependent {
-        return vec![Cow::Borrowed(state.extents())];
+        return vec![state.extents_at(state.as_of())];
     }
     let holders = state.wants().values().filter(|want| want.remaining.contains_key(&job));
     let instants: BTreeSet<Timestamp> = holders.map(|want| want.as_of).collect();
-    instants.into_iter().map(|as_of| Cow::Owned(state.graph().extents(as_of, state.symbols()))).collect()
+    instants.into_iter().map(|as_of| state.extents_at(as_of)).collect()
 }
 
 /// Carries out a requested cancellation: a process is stopped, a waiting run ends at once. What is being

@@ -15,7 +15,7 @@ use std::sync::Arc;
 pub(crate) fn start(out: &mut Out, id: RunId) {
     let Some(run) = out.state.runs().get(&id) else { return };
     let graph = &run.graph.graph;
-    let extents = graph.extents(run.as_of, out.state.symbols());
+    let extents = out.state.extents_of(run);
     let inputs = graph
         .job(run.job)
         .inputs

@@ -91,7 +91,7 @@ pub(crate) fn consider(out: &mut Out, run: &Run, partitions: &[String]) -> Resul
 fn given(state: &State, run: &Run, ix: DatasetIx, among: &PartitionSet) -> PartitionSet {
     let graph = &run.graph.graph;
     let mut given = PartitionSet::empty(state.graph().dataset(ix).shape);
-    let extents = graph.extents(run.as_of, state.symbols());
+    let extents = state.extents_of(run);
     for (at, input) in graph.job(run.job).inputs.iter().enumerate() {
         if state.successor_of(graph, input.dataset) == Some(ix) {
             given.union_with(&graph.inputs_among(&extents, run.job, at, &run.set, among));
