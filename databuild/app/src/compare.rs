@@ -8,6 +8,7 @@ use super::blame::{blame, SourceManifest};
 use super::context::Context;
 use super::held::{held, held_at};
 use super::partitions::state_now;
+use super::registrations::Files;
 use super::why::symbols_at;
 use super::{history, runs, AppError};
 use crate::api::{
@@ -18,14 +19,15 @@ use crate::store::{GraphRow, History, MaterializationRow};
 use databuild_core::decide::Refusal;
 use databuild_core::event::Event;
 use databuild_core::graph::file::{GraphFile, JobEntry};
-use databuild_core::graph::{parse_file, DatasetIx, Extents, Graph, JobIx, Renames};
-use databuild_core::ids::{GraphId, RunId, Seq};
+use databuild_core::graph::{DatasetIx, Extents, Graph, JobIx, Renames};
+use databuild_core::ids::{RunId, Seq};
 use databuild_core::partition_set::{PartitionKey, PartitionSet};
 use databuild_core::reference::dataset_of;
 use databuild_core::state::State;
 use databuild_core::text::shown;
 use databuild_core::word::Word as _;
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 /// Inputs of a side that are looked at.
 const MOST_INPUTS: usize = 2_000;
@@ -42,10 +44,11 @@ pub async fn get(context: &impl Context, query: CompareQuery) -> Result<Comparis
 
 fn of(state: &State, reader: &dyn History, query: CompareQuery) -> Result<Comparison, AppError> {
     let CompareQuery { a, b } = query;
-    let a = Side::of_run(state, reader, meant(state, reader, &a)?)?;
+    let mut files = Files::of(reader);
+    let a = Side::of_run(state, reader, &mut files, meant(state, reader, &a)?)?;
     let b = match b {
-        Some(b) => Side::of_run(state, reader, meant(state, reader, &b)?)?,
-        None => Side::of_now(state, reader, &a)?,
+        Some(b) => Side::of_run(state, reader, &mut files, meant(state, reader, &b)?)?,
+        None => Side::of_now(state, reader, &mut files, &a)?,
     };
     compared(state, reader, a, b)
 }
@@ -69,7 +72,7 @@ struct Side {
     /// The registration that it follows.
     row: Option<GraphRow>,
     /// Its graph file, if this program can read it.
-    file: Option<GraphFile>,
+    file: Option<Rc<GraphFile>>,
     params: BTreeMap<String, String>,
     inputs: Inputs,
     outputs: Vec<MaterializationRow>,
@@ -85,7 +88,12 @@ struct Inputs {
 }
 
 impl Side {
-    fn of_run(state: &State, reader: &dyn History, id: RunId) -> Result<Side, AppError> {
+    fn of_run(
+        state: &State,
+        reader: &dyn History,
+        files: &mut Files<'_>,
+        id: RunId,
+    ) -> Result<Side, AppError> {
         let found = history::run(reader, id)?.value.0;
         let (run, last) = (found.run, found.attempts.last());
         let lease = last.map_or(Seq::LATEST, |attempt| attempt.lease_seq);
@@ -110,7 +118,7 @@ impl Side {
                 cpu_ms: last.and_then(|attempt| attempt.cpu_ms),
                 max_rss_kb: last.and_then(|attempt| attempt.max_rss_kb),
             },
-            file: file(reader, &run.graph)?,
+            file: files.read(&run.graph)?,
             row,
             params: run.params,
             inputs,
@@ -119,7 +127,12 @@ impl Side {
     }
 
     /// What the job of another side would do now.
-    fn of_now(state: &State, reader: &dyn History, then: &Side) -> Result<Side, AppError> {
+    fn of_now(
+        state: &State,
+        reader: &dyn History,
+        files: &mut Files<'_>,
+        then: &Side,
+    ) -> Result<Side, AppError> {
         let graph = state.graph();
         let unknown = || Refusal::UnknownJob(then.said.job.clone());
         let job = graph.job_once_labeled(&then.said.job).ok_or_else(unknown)?;
@@ -152,7 +165,7 @@ impl Side {
                 cpu_ms: None,
                 max_rss_kb: None,
             },
-            file: file(reader, id)?,
+            file: files.read(id)?,
             row,
             params: graph.job(job).params.clone(),
             inputs,
@@ -176,12 +189,6 @@ impl Side {
     }
 }
 
-/// A graph file that was registered; none if this program cannot read it any more.
-fn file(reader: &dyn History, id: &GraphId) -> Result<Option<GraphFile>, AppError> {
-    let content = reader.content(&id.0)?.and_then(|bytes| String::from_utf8(bytes).ok());
-    Ok(content.and_then(|content| parse_file(&content).ok()))
-}
-
 /// What the job of a lease read, and what that held then.
 fn inputs_then(state: &State, reader: &dyn History, lease_seq: Seq) -> Result<Inputs, AppError> {
     let unknown = || Ok(Inputs::default());
@@ -189,19 +196,26 @@ fn inputs_then(state: &State, reader: &dyn History, lease_seq: Seq) -> Result<In
         return unknown();
     };
     let Some(mut symbols) = symbols_at(state, reader, lease_seq)? else { return unknown() };
-    let content = reader.content(&lease.graph.0)?.and_then(|bytes| String::from_utf8(bytes).ok());
-    let Some(graph) = content.and_then(|content| Graph::parse(&content, &mut symbols).ok()) else {
-        return unknown();
+    let earlier;
+    let graph = if lease.graph == state.registered().id {
+        state.graph()
+    } else {
+        let content = reader.content(&lease.graph.0)?.and_then(|bytes| String::from_utf8(bytes).ok());
+        let Some(graph) = content.and_then(|content| Graph::parse(&content, &mut symbols).ok()) else {
+            return unknown();
+        };
+        earlier = graph;
+        &earlier
     };
     let located = graph.locate_set(&lease.partition, &symbols);
     let Some((job, (_, set))) = graph.job_labeled(&lease.job).zip(located) else { return unknown() };
     let extents = graph.extents(lease.as_of, &symbols);
-    inputs_of(&graph, &extents, job, &set, |dataset, key| {
-        let text = match state.successor_of(&graph, dataset) {
+    inputs_of(graph, &extents, job, &set, |dataset, key| {
+        let text = match state.successor_of(graph, dataset) {
             Some(today) => state.partition_text(today, key),
             None => graph.dataset(dataset).partition_text(key, &symbols),
         };
-        let held = held_at(state, reader, &graph, (dataset, key), lease_seq)?;
+        let held = held_at(state, reader, graph, (dataset, key), lease_seq)?;
         Ok((text, held.map(|row| row.version)))
     })
 }

@@ -20,7 +20,7 @@ pub async fn report(context: &impl Context) -> Result<DiskReport, AppError> {
 
 fn look(backend: &Backend, reader: &dyn History) -> Result<DiskReport, AppError> {
     let setup = &backend.setup;
-    let events = reader.events(None, 1)?;
+    let events = reader.events(None, 0)?;
     let row = |kind: &str, at: &Path, paths: &[PathBuf]| {
         let found = used(paths, MOST);
         DiskKind {

@@ -115,7 +115,7 @@ pub fn told(
     until: Seq,
     limit: usize,
 ) -> Result<(Seq, Vec<Told>), AppError> {
-    let archived = reader.events(None, 1)?.value.archived;
+    let archived = reader.events(None, 0)?.value.archived;
     let records = reader.events_within(Some(after.max(archived)), limit, LONG)?.value.records;
     let known = records.into_iter().take_while(|(seq, _)| *seq <= until);
     let told = known.map(|(seq, record)| {
@@ -143,7 +143,7 @@ fn page(
     filter: &Filter,
     matcher: &Matcher<'_>,
 ) -> Result<EventPage, AppError> {
-    let Events { archived, .. } = reader.events(after, 1)?.value;
+    let Events { archived, .. } = reader.events(after, 0)?.value;
     let first = if filter.is_all() { Seq(0) } else { filter.before_first(reader)? };
     let mut after = after.unwrap_or(archived).max(first);
     let (mut data, mut room, mut runs, mut looked_at) = (Vec::new(), Room::default(), Runs::default(), 0);
@@ -188,7 +188,7 @@ fn newest(
     filter: &Filter,
     matcher: &Matcher<'_>,
 ) -> Result<EventPage, AppError> {
-    let found = reader.events(after, 1)?;
+    let found = reader.events(after, 0)?;
     let (archived, last) = (found.value.archived, found.last_seq);
     let first = if filter.is_all() { Seq(0) } else { filter.before_first(reader)? };
     let first = after.unwrap_or(archived).max(first);

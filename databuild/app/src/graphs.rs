@@ -10,7 +10,7 @@ use crate::api::{
     RegisterReply, RegisterRequest, SourcesRequest, StaleView,
 };
 use crate::engine::{Foreseen, Registration};
-use crate::store::{Answer, GraphRow, History, Listed, StoreError};
+use crate::store::{Answer, GraphRow, History, Listed};
 use databuild_core::decide::{Impact, Refusal};
 use databuild_core::event::GraphRegistered;
 use databuild_core::graph::diff;
@@ -82,10 +82,10 @@ pub async fn list(context: &impl Context, query: ListQuery) -> Result<Page<api::
         let next = rows.last().filter(|_| rows.len() == limit).map(|row| row.seq.0);
         let told = backend.registrations.told(reader, &rows, earlier.as_ref())?;
         let rows = rows.into_iter().zip(told).map(|(graph, told)| {
-            let row = row(backend, reader, &graph, told)?;
-            Ok((graph.seq.0, row))
+            let row = row(backend, &graph, told);
+            (graph.seq.0, row)
         });
-        let rows = rows.collect::<Result<_, AppError>>()?;
+        let rows = rows.collect();
         let listed = Answer { value: Listed { rows, next }, last_seq: found.last_seq };
         Ok(page(listed, |row| row.0, |row| row.1, |seq| seq))
     });
@@ -127,27 +127,17 @@ fn earlier(reader: &dyn History, graph: &GraphRow) -> Result<Option<GraphRow>, A
 fn row_of(backend: &Backend, reader: &dyn History, graph: &GraphRow) -> Result<api::GraphRow, AppError> {
     let earlier = earlier(reader, graph)?;
     let told = backend.registrations.told(reader, std::slice::from_ref(graph), earlier.as_ref())?;
-    row(backend, reader, graph, told.into_iter().next().unwrap_or_default())
+    Ok(row(backend, graph, told.into_iter().next().unwrap_or_default()))
 }
 
-fn row(
-    backend: &Backend,
-    reader: &dyn History,
-    graph: &GraphRow,
-    Told { size, change }: Told,
-) -> Result<api::GraphRow, AppError> {
+fn row(backend: &Backend, graph: &GraphRow, Told { size, change, by }: Told) -> api::GraphRow {
     let snapshot = backend.engine.snapshot();
     let current = snapshot.state.followed().is_some_and(|followed| followed.id == graph.id);
-    let by = match reader.event(graph.seq) {
-        Ok(found) => found.value.and_then(|record| record.origin.actor.name().map(str::to_owned)),
-        Err(StoreError::ArchiveMissing { .. }) => None,
-        Err(error) => return Err(error.into()),
-    };
     let (number, id, at) = (graph.seq.0, graph.id.to_string(), graph.at.to_string());
     // They count what is not seen, too.
     let (size, change) = if backend.audience.sees_all() { (size, change) } else { (None, None) };
     let (job_count, dataset_count) = size.unzip();
-    Ok(api::GraphRow { number, id, at, by, current, job_count, dataset_count, change })
+    api::GraphRow { number, id, at, by, current, job_count, dataset_count, change }
 }
 
 /// A registered graph by the beginning of its digest, by the number of its registration, or the `latest`.

@@ -1,12 +1,13 @@
-//! What each registered graph has, and what it changed against the one before. A graph never changes, so both are worked out once.
+//! Who registered each graph, what it has, and what it changed against the one before. None of that ever changes, so it is found
+//! out once: the event of a registration brings the whole graph along.
 
 use super::AppError;
 use crate::api::GraphChange;
-use crate::store::{GraphRow, History};
+use crate::store::{GraphRow, History, StoreError};
 use databuild_core::graph::diff::{diff, Change, Difference};
 use databuild_core::graph::file::GraphFile;
 use databuild_core::graph::parse_file;
-use databuild_core::ids::GraphId;
+use databuild_core::ids::{GraphId, Seq};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::{Mutex, PoisonError};
@@ -24,6 +25,8 @@ struct Known {
     sizes: BTreeMap<GraphId, Option<(u64, u64)>>,
     /// By base and head.
     changes: BTreeMap<(GraphId, GraphId), Option<GraphChange>>,
+    /// By registration; none of what DataBuild registered by itself.
+    by: BTreeMap<Seq, Option<String>>,
 }
 
 /// What is told of a registration.
@@ -33,6 +36,8 @@ pub struct Told {
     pub size: Option<(u64, u64)>,
     /// What it changed.
     pub change: Option<GraphChange>,
+    /// Who registered it, if that is known.
+    pub by: Option<String>,
 }
 
 impl Registrations {
@@ -46,7 +51,7 @@ impl Registrations {
         rows: &[GraphRow],
         earlier: Option<&GraphRow>,
     ) -> Result<Vec<Told>, AppError> {
-        let mut files = Files { reader, last: Vec::new() };
+        let mut files = Files::of(reader);
         let before = rows.iter().skip(1).map(Some).chain([earlier]);
         rows.iter().zip(before).map(|(row, before)| self.one(&mut files, row, before)).collect()
     }
@@ -64,17 +69,34 @@ impl Registrations {
                 size
             }
         };
-        let Some(base) = base else { return Ok(Told { size, change: None }) };
+        let by = self.by(files.reader, head.seq)?;
+        let Some(base) = base else { return Ok(Told { size, change: None, by }) };
         let pair = (base.id.clone(), head.id.clone());
         if let Some(change) = self.look(|known| known.changes.get(&pair).cloned()) {
-            return Ok(Told { size, change });
+            return Ok(Told { size, change, by });
         }
         let (of_head, of_base) = (files.read(&head.id)?, files.read(&base.id)?);
         let change = of_base.zip(of_head).map(|(base, head)| counted(&base, &head));
         self.keep(|known| {
             known.changes.insert(pair, change.clone());
         });
-        Ok(Told { size, change })
+        Ok(Told { size, change, by })
+    }
+
+    fn by(&self, reader: &dyn History, registration: Seq) -> Result<Option<String>, AppError> {
+        if let Some(by) = self.look(|known| known.by.get(&registration).cloned()) {
+            return Ok(by);
+        }
+        let by = match reader.event(registration) {
+            Ok(found) => found.value.and_then(|record| record.origin.actor.name().map(str::to_owned)),
+            // The archive may come back.
+            Err(StoreError::ArchiveMissing { .. }) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        self.keep(|known| {
+            known.by.insert(registration, by.clone());
+        });
+        Ok(by)
     }
 
     fn look<T>(&self, look: impl FnOnce(&Known) -> Option<T>) -> Option<T> {
@@ -83,7 +105,8 @@ impl Registrations {
 
     fn keep(&self, keep: impl FnOnce(&mut Known)) {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.sizes.len().max(known.changes.len()) >= REMEMBERED {
+        let most = known.sizes.len().max(known.changes.len()).max(known.by.len());
+        if most >= REMEMBERED {
             *known = Known::default();
         }
         keep(&mut known);
@@ -91,13 +114,19 @@ impl Registrations {
 }
 
 /// Graph files, of which the last two that were read are at hand.
-struct Files<'r> {
+pub(super) struct Files<'r> {
     reader: &'r dyn History,
     last: Vec<(GraphId, Option<Rc<GraphFile>>)>,
 }
 
-impl Files<'_> {
-    fn read(&mut self, id: &GraphId) -> Result<Option<Rc<GraphFile>>, AppError> {
+impl<'r> Files<'r> {
+    /// Those that a history has.
+    pub(super) fn of(reader: &'r dyn History) -> Files<'r> {
+        Files { reader, last: Vec::new() }
+    }
+
+    /// A graph file that was registered; none if this program cannot read it any more.
+    pub(super) fn read(&mut self, id: &GraphId) -> Result<Option<Rc<GraphFile>>, AppError> {
         if let Some((_, file)) = self.last.iter().find(|(known, _)| known == id) {
             return Ok(file.clone());
         }
@@ -125,5 +154,37 @@ fn counted(base: &GraphFile, head: &GraphFile) -> GraphChange {
         datasets_changed: count(&found.datasets, &changed),
         datasets_removed: count(&found.datasets, &[Change::Removed]),
         others: (found.checks.len() + found.pools.len() + found.moved.len()) as u64,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{Batch, EventLog as _, MemoryLog};
+    use databuild_core::event::{Actor, Event, GraphRegistered, Origin, Record};
+    use jiff::Timestamp;
+
+    #[test]
+    fn what_was_told_of_a_registration_is_told_again_without_reading_it() {
+        let content = r#"{"format":2,"label":"//:g","datasets":[],"jobs":[]}"#;
+        let event = Event::GraphRegistered(GraphRegistered {
+            graph: GraphId::of(content),
+            content: content.into(),
+            inherited: BTreeMap::new(),
+            sources: BTreeMap::new(),
+        });
+        let by = |name: &str| Origin { actor: Actor::Person(name.into()), cause: None };
+        let record = |name| Record { at: Timestamp::UNIX_EPOCH, origin: by(name), event: event.clone() };
+        let mut log = MemoryLog::new();
+        let records = vec![record("ada"), record("grace")];
+        log.append(&Batch { records, ..Batch::default() }).unwrap();
+        let rows = log.graphs(None, 2).unwrap().value;
+
+        let registrations = Registrations::default();
+        let told = registrations.told(&log, &rows, None).unwrap();
+        let by: Vec<_> = told.iter().map(|told| told.by.as_deref()).collect();
+        assert_eq!(by, [Some("grace"), Some("ada")]);
+        assert_eq!(told[0].size, Some((0, 0)));
+        assert_eq!(registrations.told(&MemoryLog::new(), &rows, None).unwrap(), told);
     }
 }

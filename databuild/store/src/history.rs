@@ -190,7 +190,8 @@ pub trait History: Send + Sync {
     /// The taint that an event put.
     fn taint(&self, seq: Seq) -> Result<Answer<Option<TaintRow>>, StoreError>;
 
-    /// Events from the one after `after` on; without it, from the first that is not archived.
+    /// Events from the one after `after` on; without it, from the first that is not archived. Where history begins is told
+    /// without any event, by a limit of 0: the first one may be a large graph.
     ///
     /// Errors: `events_archived` if some of them are archived.
     fn events(&self, after: Option<Seq>, limit: usize) -> Result<Answer<Events>, StoreError> {

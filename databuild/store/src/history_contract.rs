@@ -3,8 +3,8 @@
 //! `history_contract!(Subject)` in a test module two levels below this one makes a test of each function here.
 
 use super::history::{
-    Answer, CheckCounts, CheckFilter, CheckedSet, Counts, History, Listed, Outcomes, RunFilter, WantFilter,
-    WantWork, MAX_ROWS,
+    Answer, CheckCounts, CheckFilter, CheckedSet, Counts, Events, History, Listed, Outcomes, RunFilter,
+    WantFilter, WantWork, MAX_ROWS,
 };
 use super::log::{Batch, Blob, Checkpoint, EventLog};
 use super::rows::{
@@ -530,6 +530,11 @@ pub(super) fn events_are_read_like_from_the_log<S: Subject>() {
     let answer = f.history().events(Some(Seq(2)), 5).unwrap();
     assert_eq!(answer.last_seq, f.log().last());
     assert_eq!(Ok(answer.value.records), f.log().read(Seq(2), 5));
+    let none = f.history().events(None, 0).unwrap();
+    assert_eq!(
+        (none.last_seq, none.value),
+        (f.log().last(), Events { archived: Seq(0), records: Vec::new() })
+    );
     // However few bytes are asked for, there is one event; and no more than fit, with the one that passes the limit.
     let within =
         |f: &S, bytes| f.history().events_within(Some(Seq(2)), 5, bytes).unwrap().value.records.len();

@@ -1,12 +1,13 @@
 use super::*;
 use crate::store::{Batch, EventLog as _, Reader, SqliteLog};
 use databuild_core::event::{
-    Actor, AttemptStarted, Cause, Materialized, Origin, RunEnded, WantEnded, WantOutcome,
+    Actor, AttemptStarted, Cause, GraphRegistered, Materialized, Origin, RunEnded, WantEnded, WantOutcome,
 };
-use databuild_core::ids::{AttemptId, WantId};
+use databuild_core::ids::{AttemptId, GraphId, WantId};
 use databuild_core::state::State;
 use jiff::Timestamp;
 use serde_json::{json, Value};
+use std::collections::BTreeMap;
 
 /// Each kind of event with what it says, as programs get it. `UPDATE=1` writes the file anew.
 #[test]
@@ -119,4 +120,40 @@ fn events_are_found_by_what_they_speak_of_and_follow_from() {
         serde_json::to_value(&row[0].about).unwrap(),
         json!({"runs": ["r12"], "jobs": ["//:daily"], "datasets": ["daily"]})
     );
+}
+
+/// A graph may be large, and it is the first event of most logs.
+#[test]
+fn no_event_is_read_but_those_that_are_told() {
+    let content = "the content of a graph";
+    let graph = GraphRegistered {
+        graph: GraphId::of(content),
+        content: content.into(),
+        inherited: BTreeMap::new(),
+        sources: BTreeMap::new(),
+    };
+    let over = WantEnded { want: WantId(3), outcome: WantOutcome::Failed, causes: Vec::new() };
+    let events = [Event::GraphRegistered(graph), Event::WantEnded(over.clone()), Event::WantEnded(over)];
+    let records = events.map(|event| Record { at: Timestamp::UNIX_EPOCH, origin: Origin::default(), event });
+    let folder = tempfile::tempdir().unwrap();
+    let database = folder.path().join("log.db");
+    let mut log = SqliteLog::open(&database).unwrap();
+    log.append(&Batch { records: records.to_vec(), ..Batch::default() }).unwrap();
+    // Whoever reads the graph from now on fails.
+    drop(log);
+    let mut bytes = std::fs::read(&database).unwrap();
+    let at = bytes.windows(content.len()).position(|found| found == content.as_bytes()).unwrap();
+    bytes[at] ^= 1;
+    std::fs::write(&database, bytes).unwrap();
+    let _log = SqliteLog::open(&database).unwrap();
+    let reader = Reader::new(&database, 1);
+    assert_eq!(reader.event(Seq(1)).unwrap_err().code(), "corrupt_log");
+
+    let (state, filter) = (State::default(), Filter::default());
+    let part = |after| Part { after, before: None, limit: 1 };
+    let seqs = |page: EventPage| page.data.iter().map(|row| row.seq).collect::<Vec<_>>();
+    assert_eq!(seqs(newest(&reader, part(None), &filter, &filter.at(&state)).unwrap()), [3]);
+    assert_eq!(seqs(page(&reader, part(Some(Seq(1))), &filter, &filter.at(&state)).unwrap()), [2]);
+    let (archived, told) = told(&reader, &mut Runs::default(), Seq(1), Seq(3), 10).unwrap();
+    assert_eq!((archived, told.len()), (Seq(0), 2));
 }

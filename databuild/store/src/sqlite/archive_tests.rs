@@ -427,7 +427,7 @@ COMMIT;
 fn readers_say_where_history_begins() {
     let mut subject = log_of(&example_records());
     let reader = Reader::new(&subject.path(), 1);
-    assert_eq!(reader.events(None, 1).unwrap().value.archived, Seq(0));
+    assert_eq!(reader.events(None, 0).unwrap().value.archived, Seq(0));
     archive(&mut subject, &at_event(5));
     let Events { archived, records } = reader.events(None, 2).unwrap().value;
     assert_eq!((archived, records[0].0), (Seq(5), Seq(6)));
