@@ -69,4 +69,4 @@ pub use context::{Backend, Context, Place, Setup};
 pub use error::AppError;
 pub use garbage::write_roots;
 pub use once::kept;
-pub use words::{cursor, limit_of, Room};
+pub use words::{bad_rows, cursor, limit_of, Room};

@@ -25,8 +25,10 @@ const NAMING: [&str; 12] = [
     "reference",
     "input",
 ];
-/// Fields whose values are words of closed lists.
-const WORDS: [&str; 8] = ["state", "kind", "outcome", "class", "refresh", "phase", "code", "block_reason"];
+/// Fields whose values are words of closed lists, places in lists, and keys: a row with a key of data that is not seen is left out, and
+/// any other key may be called as something that is not seen.
+const WHOLE: [&str; 10] =
+    ["state", "kind", "outcome", "class", "refresh", "phase", "code", "block_reason", "next", "key"];
 
 /// Says of the id of a want, a run, a plan or a trial whether it is seen.
 pub type Ids<'i> = &'i mut dyn FnMut(&str) -> bool;
@@ -79,7 +81,7 @@ impl<'v> Veil<'v> {
                     if self.is_hidden(&name) {
                         return None;
                     }
-                    let value = if WORDS.contains(&name.as_str()) { value } else { self.value(value) };
+                    let value = if WHOLE.contains(&name.as_str()) { value } else { self.value(value) };
                     Some((name, value))
                 });
                 Value::Object(told.collect())

@@ -122,11 +122,15 @@ pub(super) fn page<R, T: Serialize, C: ToString>(
 pub(super) fn limit(asked: Option<usize>) -> Result<usize, AppError> {
     match asked.unwrap_or(DEFAULT_LIMIT) {
         rows @ 1..=MAX_LIMIT => Ok(rows),
-        rows => {
-            let message = format!("`limit` is {rows}: say how many rows, from 1 to {MAX_LIMIT}");
-            Err(AppError::new("invalid_pagination", message))
-        }
+        rows => Err(bad_rows(rows)),
     }
+}
+
+/// What is told who asks for so many rows.
+#[must_use]
+pub fn bad_rows(rows: impl Display) -> AppError {
+    let message = format!("`limit` is {rows}: say how many rows, from 1 to {MAX_LIMIT}");
+    AppError::new("invalid_pagination", message)
 }
 
 /// How many of something an answer has at most: what was asked for, or else `default`, but no more than `most`.

@@ -1,9 +1,11 @@
 //! What handlers take out of requests. Whatever is wrong with it is told in the one shape of errors.
 
 use super::error::ApiError;
+use crate::app::bad_rows;
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
+use axum::http::Uri;
 use axum::Json;
 use serde::de::DeserializeOwned;
 use std::time::Duration;
@@ -68,9 +70,25 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Query<T>, ApiError> {
-        let axum::extract::Query(query) = axum::extract::Query::<T>::from_request_parts(parts, state).await?;
-        Ok(Query(query))
+        match axum::extract::Query::<T>::from_request_parts(parts, state).await {
+            Ok(axum::extract::Query(query)) => Ok(Query(query)),
+            Err(rejection) => Err(bad_limit(&parts.uri).unwrap_or_else(|| rejection.into())),
+        }
     }
+}
+
+/// The error of a request whose limit of rows is no number that can be read: negative, far too large, or empty. A limit of bytes is
+/// something else.
+fn bad_limit(uri: &Uri) -> Option<ApiError> {
+    if uri.path().contains("/logs/") {
+        return None;
+    }
+    let rows = uri.query()?.split('&').find_map(|pair| pair.strip_prefix("limit="))?;
+    let digits = rows.strip_prefix('-').unwrap_or(rows);
+    if !digits.bytes().all(|byte| byte.is_ascii_digit()) || rows.parse::<usize>().is_ok() {
+        return None;
+    }
+    Some(ApiError::from(bad_rows(rows)))
 }
 
 #[cfg(test)]

@@ -72,9 +72,9 @@ pub(super) struct Searched {
 }
 
 impl Line {
-    /// Whether it has a text in it, which is in lower case, whatever its own case. What is no UTF-8 has none.
+    /// Whether it has a text in it, which is in lower case, whatever its own case. Bytes that are no UTF-8 stand between texts.
     fn has(&self, sought: &str) -> bool {
-        std::str::from_utf8(&self.bytes).is_ok_and(|text| text.to_lowercase().contains(sought))
+        String::from_utf8_lossy(&self.bytes).to_lowercase().contains(sought)
     }
 
     /// As the API tells it.

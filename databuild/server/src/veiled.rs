@@ -28,8 +28,11 @@ pub(super) async fn veiled(app: &App, request: Request, next: impl Next) -> Resp
 }
 
 async fn answer(app: &App, audience: Audience, path: &str, answer: Response) -> Response {
-    // Assistants are answered in texts; what all servers of this version say names nothing.
-    let says_nothing = matches!(segments(path)[..], ["mcp"] | ["openapi.json"] | ["errors", ..]);
+    // Assistants are answered in texts; what all servers of this version say names nothing; and a log is as its job wrote it.
+    let says_nothing = matches!(
+        segments(path)[..],
+        ["mcp"] | ["openapi.json"] | ["errors", ..] | ["runs" | "job_runs", _, "logs", ..]
+    );
     let kind = answer.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
     if says_nothing || kind != Some("application/json") {
         return answer;

@@ -132,7 +132,7 @@ fn no_event_is_read_but_those_that_are_told() {
         inherited: BTreeMap::new(),
         sources: BTreeMap::new(),
     };
-    let over = WantEnded { want: WantId(3), outcome: WantOutcome::Failed, causes: Vec::new() };
+    let over = WantEnded { want: WantId(3), outcome: WantOutcome::Failed, causes: Vec::new(), counts: None };
     let events = [Event::GraphRegistered(graph), Event::WantEnded(over.clone()), Event::WantEnded(over)];
     let records = events.map(|event| Record { at: Timestamp::UNIX_EPOCH, origin: Origin::default(), event });
     let folder = tempfile::tempdir().unwrap();

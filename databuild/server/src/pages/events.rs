@@ -81,7 +81,7 @@ async fn same_cause(app: &App, row: &EventRow) -> Result<Vec<EventRow>, crate::a
         ..EventsQuery::default()
     };
     // What is archived is told one by one.
-    let archived = app.quick(|_, reader| Ok(reader.events(None, 1)?.value.archived)).await?;
+    let archived = app.quick(|_, reader| Ok(reader.events(None, 0)?.value.archived)).await?;
     let first = row.seq.saturating_sub(NEAR).max(archived.0);
     let mut found = events::list(app, near(first, row.seq, "newest")).await?.data;
     found.reverse();

@@ -54,8 +54,10 @@ fn graph(shops: usize) -> String {
 
 /// An answer without what is of the moment, or of one server alone: numbers of events, times, ids and digests.
 fn lasting(value: Value) -> Value {
-    const OF_THE_MOMENT: [&str; 10] = [
+    const OF_THE_MOMENT: [&str; 11] = [
         "seq",
+        // Threads that read come to rest a moment after they have answered.
+        "in_use",
         "first_seq",
         "last_seq",
         "next",
