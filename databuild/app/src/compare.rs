@@ -375,9 +375,8 @@ fn outputs_compared(
     }
     pairs.extend(b.into_iter().map(|other| (None, Some(other))));
     let same = |pair: &(Option<Made>, Option<Made>)| match pair {
-        (Some((of, a)), Some((other, b))) => {
-            of == other && a.version == b.version && a.metadata == b.metadata
-        }
+        // Other partitions may hold the same.
+        (Some((_, a)), Some((_, b))) => a.version == b.version && a.metadata == b.metadata,
         _ => false,
     };
     let (equal, differ): (Vec<_>, Vec<_>) = pairs.into_iter().partition(same);
@@ -411,6 +410,7 @@ mod tests {
     use super::*;
     use crate::store::RunFilter;
     use databuild_core::event::Refresh;
+    use jiff::Timestamp;
     use serde_json::json;
 
     /// `text` was made of `raw` twice, with another code, another argument and another `raw/name=a`.
@@ -469,6 +469,31 @@ mod tests {
         assert_eq!((versions, output.metadata_same), (["v1", "v2"], 1));
         assert!(output.metadata.is_empty() && found.inputs_known);
         assert_ne!(found.a.graph_number, found.b.graph_number);
+    }
+
+    #[test]
+    fn other_partitions_that_hold_the_same_do_not_differ() {
+        let workspace = twice();
+        let made = |partition: &str, version: &str| MaterializationRow {
+            partition: partition.to_owned(),
+            seq: Seq(1),
+            run: None,
+            version: version.to_owned(),
+            empty: false,
+            bytes: 1,
+            mark: 0,
+            metadata: "{}".to_owned(),
+            at: Timestamp::UNIX_EPOCH,
+        };
+        let compared = |version| {
+            outputs_compared(
+                &workspace.state(),
+                &[made("text/name=a", "v1")],
+                &[made("text/name=b", version)],
+            )
+        };
+        assert_eq!((compared("v1").0.len(), compared("v1").1), (0, 1));
+        assert_eq!((compared("v2").0.len(), compared("v2").1), (1, 0));
     }
 
     #[test]

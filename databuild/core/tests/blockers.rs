@@ -135,6 +135,8 @@ fn what_is_handed_out_ahead_waits_for_a_place_too() {
     let expected = Blocker::Slots { slots: 1, ready: 1, holders: vec![holder.run] };
     assert_eq!(want_waits(&workspace, want), expected);
     assert_eq!(run_waits(&workspace, ahead), expected);
+    let both = workspace.want(&["a", "x/n=2"], Refresh::Stale);
+    assert_eq!(want_waits(&workspace, both), Blocker::UnderWay { run: holder.run, more: 0 });
     workspace.finish("a", "v1");
     assert_eq!(want_waits(&workspace, want), Blocker::UnderWay { run: ahead, more: 0 });
 }

@@ -138,9 +138,10 @@ pub fn of_want(state: &State, capacity: Capacity, now: Timestamp, want: &Want) -
         .iter()
         .filter(|run| !run.cancel_requested && !matches!(run.phase, Phase::RetryWait(_)))
         .collect();
-    let begun = |run: &&&&Arc<Run>| run.phase != Phase::Leased || gets_a_place(state, capacity.slots, run);
-    if let Some(run) = moving.iter().find(begun) {
-        return Blocker::UnderWay { run: run.id, more: moving.len() as u64 - 1 };
+    let live = under_way(state, capacity.slots);
+    let mut own = moving.iter().filter(|run| live.contains(&run.id));
+    if let Some(run) = own.next() {
+        return Blocker::UnderWay { run: run.id, more: own.count() as u64 };
     }
     if want.paused && moving.is_empty() {
         return Blocker::Paused { want: want.id };
