@@ -211,6 +211,8 @@ mod tests {
             "inputs": ["raw/name=a..b", "text/name=c"],
             "raw": 1,
             "runs": ["r1", "r2", 7],
+            "keys": [{"key": "r2"}, {"key": "raw"}],
+            "next": "w5",
             "nested": {"said": "{\"dataset\":\"raw\"}", "rawest": "rawer raw."},
         });
         let told = veil(&audience, &workspace.core.state, &mut ids, answer.clone());
@@ -223,6 +225,8 @@ mod tests {
             "causes": ["…", "text/name=a failed"],
             "inputs": ["text/name=c"],
             "runs": ["r1", 7],
+            "keys": [{"key": "r2"}, {"key": "raw"}],
+            "next": "w5",
             "nested": {"said": "{\"dataset\":\"…", "rawest": "rawer …"},
         });
         assert_eq!(told, expected);
