@@ -17,6 +17,9 @@ pub mod template;
 pub mod text;
 pub mod word;
 
+// When schedules want something.
+pub mod schedule;
+
 // The graph, what became of it, and what to do.
 pub mod decide;
 pub mod graph;

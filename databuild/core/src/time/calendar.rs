@@ -71,7 +71,7 @@ impl fmt::Display for Granularity {
 }
 
 /// Year, month (from 1) and day of month (from 1) of a day.
-pub(super) fn date_of_day(day: Key) -> (u32, u32, u32) {
+pub(crate) fn date_of_day(day: Key) -> (u32, u32, u32) {
     // Years are counted from March, so that the leap day is the last of its year: day 0 of this count
     // is 0000-03-01, 306 days before 0001-01-01.
     let days = u64::from(day) + 306;
@@ -134,7 +134,7 @@ pub(super) fn iso_of_week(week: Key) -> (u32, u32) {
 }
 
 /// The first day of a period that is a day or longer.
-pub(super) fn first_day(granularity: Granularity, number: Key) -> Key {
+pub(crate) fn first_day(granularity: Granularity, number: Key) -> Key {
     let number = u64::from(number);
     match granularity {
         Granularity::Hour | Granularity::Day => saturate(number),

@@ -30,6 +30,17 @@ pub(super) struct Clock {
     pieces: Vec<Piece>,
 }
 
+/// A time in which a clock is ahead of UTC by one offset.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Stretch {
+    /// Its first instant, in seconds since 0001-01-01T00Z.
+    pub from: i64,
+    /// The first instant after it.
+    pub until: i64,
+    /// Seconds from an instant to what the clock shows.
+    pub offset: i64,
+}
+
 /// A time in which hours are numbered by one formula.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Piece {
@@ -109,6 +120,16 @@ impl Clock {
     /// Whether it is the clock of UTC.
     pub(super) fn is_utc(&self) -> bool {
         matches!(self.offsets[..], [(_, 0)])
+    }
+
+    /// The stretches from the one with the instant `first` to the one with `last`, in order.
+    pub(super) fn stretches(&self, first: i64, last: i64) -> impl DoubleEndedIterator<Item = Stretch> + '_ {
+        let begun = |instant: i64| self.offsets.partition_point(|(from, _)| *from <= instant);
+        (begun(first).max(1) - 1..begun(last)).map(|ix| Stretch {
+            from: self.offsets[ix].0,
+            until: self.offsets.get(ix + 1).map_or(i64::MAX, |next| next.0),
+            offset: self.offsets[ix].1,
+        })
     }
 
     fn piece_at(&self, instant: i64) -> Piece {

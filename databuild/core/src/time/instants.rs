@@ -6,12 +6,12 @@ use jiff::Timestamp;
 pub(super) const EPOCH: i64 = 719_162 * 86_400;
 
 /// The instant so many seconds after 0001-01-01T00Z; none beyond the calendar.
-pub(super) fn instant_of(seconds: i64) -> Option<Timestamp> {
+pub(crate) fn instant_of(seconds: i64) -> Option<Timestamp> {
     Timestamp::from_second(seconds.checked_sub(EPOCH)?).ok()
 }
 
 /// Seconds since 0001-01-01T00Z, rounded down.
-pub(super) fn seconds_of(instant: Timestamp) -> i64 {
+pub(crate) fn seconds_of(instant: Timestamp) -> i64 {
     let below = i64::from(instant.subsec_nanosecond() < 0);
     instant.as_second() - below + EPOCH
 }

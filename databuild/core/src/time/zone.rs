@@ -6,7 +6,7 @@
 //! 2011-12-30) is an empty span, and no key. What hours are is said in [`super::clock`].
 
 use super::calendar::{checked_day, date_of_day, LAST_YEAR};
-use super::clock::{showing, Clock};
+use super::clock::{showing, Clock, Stretch};
 use super::instants::{instant_of, seconds_of, EPOCH};
 use crate::range_set::Key;
 use jiff::civil::DateTime;
@@ -59,6 +59,12 @@ impl Zone {
     /// What its clock shows.
     pub(super) fn clock(&self) -> &Clock {
         &self.clock
+    }
+
+    /// The stretches of constant offset from the one with `first` to the one with `last`, both in seconds since
+    /// 0001-01-01T00Z; none after the year 2100 is told apart.
+    pub(crate) fn stretches(&self, first: i64, last: i64) -> impl DoubleEndedIterator<Item = Stretch> + '_ {
+        self.clock.stretches(first, last)
     }
 
     /// The number of the first hour that begins no earlier than `day` does.
