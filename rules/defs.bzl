@@ -1,7 +1,7 @@
 """Public API of the DataBuild rules.
 
 ```starlark
-load("@databuild//rules:defs.bzl", "databuild_check", "databuild_dataset", "databuild_graph", "databuild_job", "databuild_pool", "dep", "keys", "moved", "observe")
+load("@databuild//rules:defs.bzl", "databuild_check", "databuild_dataset", "databuild_graph", "databuild_job", "databuild_pool", "databuild_schedule", "dep", "keys", "moved", "observe")
 ```
 """
 
@@ -19,6 +19,7 @@ load(
     _databuild_plan_test = "databuild_plan_test",
 )
 load("//rules/private:pool.bzl", _databuild_pool = "databuild_pool")
+load("//rules/private:schedule.bzl", _databuild_schedule = "databuild_schedule")
 
 databuild_check = _databuild_check
 databuild_dataset = _databuild_dataset
@@ -27,6 +28,7 @@ databuild_job = _databuild_job
 databuild_pipeline_test = _databuild_pipeline_test
 databuild_plan_test = _databuild_plan_test
 databuild_pool = _databuild_pool
+databuild_schedule = _databuild_schedule
 dep = _dep
 keys = _keys
 moved = _moved

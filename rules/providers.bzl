@@ -45,6 +45,14 @@ DatabuildCheckInfo = provider(
     },
 )
 
+DatabuildScheduleInfo = provider(
+    doc = "A schedule, as graphs see it.",
+    fields = {
+        "label": "string: the target, in display form.",
+        "spec": "string: JSON of the schedule's entry in the graph file.",
+    },
+)
+
 DatabuildGraphInfo = provider(
     doc = "A checked job graph.",
     fields = {

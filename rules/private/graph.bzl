@@ -1,6 +1,6 @@
-"""`databuild_graph`: jobs, their datasets and checks of them, checked, and the program to build them with."""
+"""`databuild_graph`: jobs, their datasets, checks of them and schedules, checked, and the program to build them with."""
 
-load("//rules:providers.bzl", "DatabuildCheckInfo", "DatabuildGraphInfo", "DatabuildJobInfo")
+load("//rules:providers.bzl", "DatabuildCheckInfo", "DatabuildGraphInfo", "DatabuildJobInfo", "DatabuildScheduleInfo")
 load(":attributes.bzl", "fail_with", "split_attributes")
 load(":duration.bzl", "parse_duration")
 load(":fingerprint.bzl", "EXEC_TOOLCHAIN", "tool_params")
@@ -22,15 +22,17 @@ def _keep_events(text, problems):
         problems.append("keep_events = \"%s\": write a length of time of at least an hour, such as \"90d\", or leave it out" % text)
     return milliseconds
 
-def _spec(label, jobs, datasets, checks, moved, keep_events):
+def _spec(label, jobs, datasets, checks, schedules, moved, keep_events):
     pools = depset(transitive = [job.pools for job in jobs]).to_list()
     pools = [{"label": pool.label, "slots": pool.slots} for pool in sorted(pools, key = lambda pool: pool.label)]
 
     checks = [json.decode(check.spec) for check in sorted(checks, key = lambda check: check.label)]
 
+    schedules = [json.decode(schedule.spec) for schedule in sorted(schedules, key = lambda schedule: schedule.label)]
+
     # Of what is not used the graph file says nothing, as before there was any.
     optional = {"keep_events_ms": keep_events} if keep_events else {}
-    return optional | ({"pools": pools} if pools else {}) | ({"checks": checks} if checks else {}) | ({"moved": moved} if moved else {}) | {
+    return optional | ({"pools": pools} if pools else {}) | ({"checks": checks} if checks else {}) | ({"schedules": schedules} if schedules else {}) | ({"moved": moved} if moved else {}) | {
         "datasets": [json.decode(dataset.spec) for dataset in sorted(datasets, key = lambda dataset: (dataset.name, dataset.label))],
         "format": _FORMAT,
         "jobs": [json.decode(job.spec) for job in sorted(jobs, key = lambda job: job.label)],
@@ -45,6 +47,7 @@ def _graph_impl(ctx):
     program = ctx.toolchains[_TOOLCHAIN].databuild
     jobs = [target[DatabuildJobInfo] for target in ctx.attr.jobs]
     checks = [target[DatabuildCheckInfo] for target in ctx.attr.checks]
+    schedules = [target[DatabuildScheduleInfo] for target in ctx.attr.schedules]
     datasets = depset(transitive = [job.datasets for job in jobs]).to_list()
     programs = [("job", job.label, job) for job in jobs] + [("check", check.label, check) for check in checks] + [
         ("observer", dataset.name, dataset.observer)
@@ -55,7 +58,7 @@ def _graph_impl(ctx):
     # In a folder of its own: `databuild` may also be the name of a package here, as in this repository.
     stem = "%s_/%s" % (ctx.label.name, ctx.label.name)
     spec = ctx.actions.declare_file(stem + ".spec.json")
-    ctx.actions.write(spec, json.encode_indent(_spec(label, jobs, datasets, checks, json.decode(ctx.attr.moved), keep_events), indent = "  ") + "\n")
+    ctx.actions.write(spec, json.encode_indent(_spec(label, jobs, datasets, checks, schedules, json.decode(ctx.attr.moved), keep_events), indent = "  ") + "\n")
 
     graph = ctx.actions.declare_file(stem + ".graph.json")
     args = tool_params(ctx, "assemble", graph)
@@ -105,13 +108,14 @@ _databuild_graph = rule(
         "keep_events": attr.string(doc = "How long events stay in the log; empty for ever."),
         "moved": attr.string(default = "[]", doc = "Renames, in JSON."),
         "problems": attr.string_list(doc = "What the macro found wrong."),
+        "schedules": attr.label_list(providers = [DatabuildScheduleInfo]),
     },
     executable = True,
     provides = [DatabuildGraphInfo],
     toolchains = [_TOOLCHAIN, EXEC_TOOLCHAIN],
 )
 
-def databuild_graph(name, jobs, checks = [], moved = [], keep_events = None, **kwargs):
+def databuild_graph(name, jobs, checks = [], schedules = [], moved = [], keep_events = None, **kwargs):
     """Declares a job graph: `bazel build` of it checks it, `bazel run` of it is the `databuild` command.
 
     Args:
@@ -119,6 +123,7 @@ def databuild_graph(name, jobs, checks = [], moved = [], keep_events = None, **k
         jobs: labels of all jobs. Their datasets come with them; whatever a job reads must be made by
             another job of the list or be external.
         checks: labels of checks of what the jobs make.
+        schedules: labels of schedules by which the server wants partitions by itself.
         moved: what had another name before, each a `moved.dataset(...)`, `moved.dimension(...)` or
             `moved.job(...)`: what is known of it stays, and nothing is stale for its new name.
         keep_events: how long events stay in the event log, such as `"90d"`, at least an hour. The server moves older ones to
@@ -134,5 +139,6 @@ def databuild_graph(name, jobs, checks = [], moved = [], keep_events = None, **k
         keep_events = keep_events,
         moved = json.encode(renames),
         problems = problems + bad_renames,
+        schedules = schedules,
         **common
     )

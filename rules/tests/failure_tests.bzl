@@ -10,6 +10,7 @@ load(
     "databuild_pipeline_test",
     "databuild_plan_test",
     "databuild_pool",
+    "databuild_schedule",
     "dep",
     "keys",
     "moved",
@@ -337,6 +338,45 @@ _CHECKS = {
     ),
 }
 
+_SCHEDULES = {
+    "schedule_at_no_time": (
+        dict(),
+        "write either `cron`, such as \"0 6 * * *\", or `every`, such as \"15m\"",
+    ),
+    "schedule_at_two_times": (
+        dict(cron = "0 6 * * *", every = "15m"),
+        "write either `cron`, such as \"0 6 * * *\", or `every`, such as \"15m\"",
+    ),
+    "schedule_every_half_second": (
+        dict(every = "500ms"),
+        "every = \"500ms\": write whole seconds, at least \"1s\"",
+    ),
+    "schedule_every_with_a_zone": (
+        dict(every = "1h", time_zone = "Europe/Zurich"),
+        "time_zone is for `cron`: `every` counts from 1970-01-01T00:00:00Z on",
+    ),
+    "schedule_of_bad_class": (
+        dict(every = "1h", want_class = "urgent"),
+        "want_class = \"urgent\": write one of interactive, backfill",
+    ),
+    "schedule_of_nothing": (
+        dict(every = "1h", targets = {}),
+        "targets: name at least one dataset, such as targets = {\":report\": \"date=latest\"}",
+    ),
+    "schedule_that_misses_badly": (
+        dict(every = "1h", missed = "some"),
+        "missed = \"some\": write one of all, last, none",
+    ),
+    "schedule_without_times": (
+        dict(every = "1h", times = 0),
+        "times = 0: write a number of at least 1, or leave it out",
+    ),
+    "unknown_schedule_attribute": (
+        dict(every = "1h", retries = 1),
+        "`retries` is no attribute of databuild_schedule",
+    ),
+}
+
 _GRAPHS = {
     "bad_moved": (
         dict(jobs = ["//rules/tests/golden:ingest"], moved = [moved.dimension(":days", "day", to = 1)]),
@@ -419,6 +459,10 @@ def failure_test_suite(name):
     for case, (kwargs, expected) in _CHECKS.items():
         attributes = dict({"binary": "//rules/tests/golden:tool_bin", "dataset": ":out"}, **kwargs)
         databuild_check(name = case, tags = ["manual"], **attributes)
+        cases[case] = expected
+    for case, (kwargs, expected) in _SCHEDULES.items():
+        attributes = dict({"targets": {":out": ""}}, **kwargs)
+        databuild_schedule(name = case, tags = ["manual"], **attributes)
         cases[case] = expected
     for case, (kwargs, expected) in _GRAPHS.items():
         databuild_graph(name = case, tags = ["manual"], **kwargs)

@@ -2,7 +2,7 @@
 //! caller's: files beside a program, or the log.
 
 use super::arguments;
-use crate::api::{Blame, CheckDiff, DatasetDiff, DiffView, JobDiff, MovedDiff, PoolDiff};
+use crate::api::{Blame, CheckDiff, DatasetDiff, DiffView, JobDiff, MovedDiff, PoolDiff, ScheduleDiff};
 use databuild_core::graph::diff::{Difference, GraphDiff, MovedDifference};
 use databuild_core::graph::file::{GraphFile, MovedEntry};
 use databuild_core::graph::Renames;
@@ -52,12 +52,18 @@ pub fn view(
         change: difference.change.code().to_owned(),
         what: texts(&difference.what),
     };
+    let schedule = |difference: &Difference| ScheduleDiff {
+        schedule: difference.name.clone(),
+        change: difference.change.code().to_owned(),
+        what: texts(&difference.what),
+    };
     DiffView {
         base: base_id.0.clone(),
         head: head_id.0.clone(),
         jobs: found.jobs.iter().map(job).collect(),
         datasets: found.datasets.iter().map(dataset).collect(),
         checks: found.checks.iter().map(check).collect(),
+        schedules: found.schedules.iter().map(schedule).collect(),
         pools: found
             .pools
             .iter()

@@ -48,6 +48,7 @@ pub mod pull_request;
 pub mod queue;
 pub mod registrations;
 pub mod runs;
+pub mod schedules;
 mod scope;
 pub mod server;
 pub mod standings;

@@ -116,7 +116,7 @@ fn because(job: &JobDiff) -> String {
     parts.join("<br>")
 }
 
-/// Datasets, checks, pools and renames that differ, a line for each.
+/// Datasets, checks, schedules, pools and renames that differ, a line for each.
 fn others(view: &DiffView) -> Vec<String> {
     let datasets = view.datasets.iter().map(|dataset| {
         let change = change(&dataset.change, dataset.from.as_deref());
@@ -126,6 +126,10 @@ fn others(view: &DiffView) -> Vec<String> {
         .checks
         .iter()
         .map(|check| format!("- {} check {}{}", check.change, span(&check.check), in_respect(&check.what)));
+    let schedules = view
+        .schedules
+        .iter()
+        .map(|one| format!("- {} schedule {}{}", one.change, span(&one.schedule), in_respect(&one.what)));
     let slots = |slots: Option<u32>| slots.map_or("none".to_owned(), |slots| slots.to_string());
     let pools = view.pools.iter().map(|pool| {
         format!(
@@ -139,7 +143,7 @@ fn others(view: &DiffView) -> Vec<String> {
     let moved = view.moved.iter().map(|moved| {
         format!("- {} `moved` of {} {} -> {}", moved.change, moved.kind, span(&moved.from), span(&moved.to))
     });
-    datasets.chain(checks).chain(pools).chain(moved).collect()
+    datasets.chain(checks).chain(schedules).chain(pools).chain(moved).collect()
 }
 
 fn change(change: &str, from: Option<&str>) -> String {
@@ -201,7 +205,7 @@ fn short(id: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::{CheckDiff, DatasetDiff, DatasetImpact, Estimate, MovedDiff, PoolDiff};
+    use crate::api::{CheckDiff, DatasetDiff, DatasetImpact, Estimate, MovedDiff, PoolDiff, ScheduleDiff};
 
     fn empty() -> DiffView {
         DiffView {
@@ -210,6 +214,7 @@ mod tests {
             jobs: Vec::new(),
             datasets: Vec::new(),
             checks: Vec::new(),
+            schedules: Vec::new(),
             pools: Vec::new(),
             moved: Vec::new(),
             stale: None,
@@ -259,6 +264,11 @@ mod tests {
                 what: vec![text("path")],
             }],
             checks: vec![CheckDiff { check: text("//:c"), change: text("added"), what: Vec::new() }],
+            schedules: vec![ScheduleDiff {
+                schedule: text("//:nightly"),
+                change: text("changed"),
+                what: vec![text("when")],
+            }],
             pools: vec![PoolDiff {
                 pool: text("//:db"),
                 change: text("changed"),
@@ -306,6 +316,7 @@ mod tests {
              \n\
              - moved from `old` dataset `new`: path\n\
              - added check `//:c`\n\
+             - changed schedule `//:nightly`: when\n\
              - changed pool `//:db`: slots 2 -> 4\n\
              - added `moved` of dataset `old` -> `new`\n\
              \n\

@@ -106,10 +106,16 @@ fn idle(context: &impl Context, state: &State) -> Idle {
     let seen = state.wants().values().filter(|want| audience.sees_want(state, want.id));
     let wants = seen.filter(|want| is_due(want)).count();
     let trials = state.trials().values().filter(|trial| audience.sees_label(state, &trial.spec.job));
+    let graph = state.followed().map(|registered| &registered.graph);
+    let sees_schedule = |name: &str| {
+        let schedule = graph.and_then(|graph| graph.schedule(name));
+        schedule.is_some_and(|schedule| audience.sees_texts(state, &schedule.targets))
+    };
     Idle {
         after_seconds: place.setup.idle_timeout.map(|time| time.as_secs()),
         runs: state.runs().values().filter(|run| audience.sees_run(state, run)).count(),
         wants: wants + trials.filter(|trial| trial.is_live()).count(),
+        schedules: state.schedules().due().filter(|(_, name)| sees_schedule(name)).count(),
         used_at: None,
         ends_at: None,
     }

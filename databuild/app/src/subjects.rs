@@ -4,7 +4,7 @@ use super::audience::named;
 use super::context::{Backend, Context};
 use super::error::AppError;
 use super::veil::veil;
-use super::{events, history, plans, runs, trials, wants};
+use super::{events, history, plans, runs, schedules, trials, wants};
 use crate::store::History;
 use databuild_core::decide::{job_called, Refusal};
 use databuild_core::graph::DatasetIx;
@@ -26,6 +26,8 @@ pub enum Subject {
     Node(String),
     /// A dynamic key space.
     Space(String),
+    /// A schedule.
+    Schedule(String),
     /// A want.
     Want(String),
     /// A run.
@@ -106,6 +108,7 @@ async fn check_one(context: &impl Context, subject: Subject) -> Result<(), AppEr
             }
             true
         }
+        Subject::Schedule(name) => return schedules::check(context, name),
         Subject::Plan(id) => {
             let plan = plans::parse(id)?;
             state.plans().get(&plan).is_some_and(|saved| audience.sees_texts(state, &saved.plan.targets))

@@ -11,9 +11,10 @@ use crate::api::{
 use crate::errors::Kind;
 use crate::store::{AttemptState, RunState, WantState};
 use databuild_core::event::{
-    CheckOutcome, OutcomeKind, PlanRowKind, PriorityClass, Refresh, Scope, TrialKind, TrialOutcome,
+    CheckOutcome, OutcomeKind, PlanRowKind, PriorityClass, Refresh, Scope, Skip, TrialKind, TrialOutcome,
     TrialVerdict, WantOutcome,
 };
+use databuild_core::graph::Missed;
 use databuild_core::planner::Reason;
 use databuild_core::state::Verdict;
 use databuild_core::word::Word;
@@ -55,6 +56,8 @@ pub struct Meaning {
 pub fn all() -> Vec<Meaning> {
     let words = [
         of::<WantState>(),
+        of::<Skip>(),
+        of::<Missed>(),
         of::<RunState>(),
         of::<AttemptState>(),
         of::<PartitionState>(),

@@ -24,6 +24,7 @@ mod plans;
 mod pools;
 mod request;
 mod runs;
+mod schedules;
 mod sightings;
 mod tokens;
 mod trials;
@@ -39,11 +40,13 @@ pub use plans::*;
 pub use pools::*;
 pub use request::*;
 pub use runs::*;
+pub use schedules::*;
 pub use sightings::*;
 pub use tokens::*;
 pub use trials::*;
 pub use wants::*;
 
+pub use crate::priority::PriorityClass;
 use crate::text::one_line;
 use fact::Fact;
 use jiff::Timestamp;
@@ -151,6 +154,14 @@ macro_rules! each_event {
             TokenRevoked = 91 => "token_revoked",
             /// A request that named itself by a key was carried out, and this is what it was told.
             RequestAnswered = 92 => "request_answered",
+            /// A schedule made a want.
+            ScheduleFired = 100 => "schedule_fired",
+            /// Ticks of a schedule make no want.
+            TicksSkipped = 101 => "ticks_skipped",
+            /// Somebody paused a schedule: no tick of it is fired until it is resumed.
+            SchedulePaused = 102 => "schedule_paused",
+            /// A paused schedule goes on.
+            ScheduleResumed = 103 => "schedule_resumed",
         }
     };
 }

@@ -12,6 +12,7 @@ pub mod event;
 pub mod ids;
 pub mod line_field;
 pub mod observation;
+pub mod priority;
 pub mod report;
 pub mod template;
 pub mod text;

@@ -367,6 +367,32 @@ impl Handle {
         created(&reply)
     }
 
+    /// Wants what a schedule wants at its ticks, having looked at the files it is about.
+    ///
+    /// # Errors
+    /// As [`Handle::submit`].
+    pub async fn run_schedule(
+        &self,
+        name: String,
+        key: Option<RequestKey>,
+    ) -> Result<Created<WantId>, CommandError> {
+        if let Some(known) = self.repeated(key.as_ref())? {
+            return created(&known);
+        }
+        let wanted = name.clone();
+        let look = move |handle: &Handle| {
+            let snapshot = handle.snapshot();
+            let graph = snapshot.state.followed().map(|registered| &registered.graph);
+            let targets = graph.and_then(|graph| graph.schedule(&wanted)).map(|found| found.targets.clone());
+            // Of a schedule that is not there the core says so.
+            let looked = targets.map(|targets| handle.look(&targets, Refresh::Stale, crate::os::now()));
+            Ok((looked.transpose()?.map(|look| look.sightings).unwrap_or_default(), ()))
+        };
+        let input = |seen, (): &()| Input::RunSchedule(name.clone(), key.clone(), seen);
+        let (reply, ()) = self.submit_seen(look, input).await?;
+        created(&reply)
+    }
+
     /// Invokes a job by hand, having looked at the files that this is about.
     ///
     /// # Errors

@@ -11,12 +11,13 @@ use super::orders::{Access, Order, Search, PAUSED};
 use super::outcomes::examiner::Examinations;
 use crate::executor::ExitRecord;
 use crate::publish::{BadHash, Output};
-use databuild_core::decide::{AttemptEnd, AttemptReport, Effect, Input};
+use databuild_core::decide::{AttemptEnd, AttemptReport, Effect, Input, WantRequest};
 use databuild_core::event::{AttemptOutcome, OutputRecord, Record};
 use databuild_core::graph::DatasetIx;
 use databuild_core::ids::{AttemptId, WantId};
 use databuild_core::partition_set::PartitionSet;
 use databuild_core::state::{Phase, State};
+use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::mpsc::Sender;
@@ -130,6 +131,7 @@ impl Performer {
                     }
                 }
                 Effect::Look { want, sets } => self.look(want, sets, state),
+                Effect::Fire { schedule, tick, request } => self.fire(schedule, tick, request, state),
                 Effect::Forget(attempt) => {
                     self.starting.remove(&attempt);
                     forget.push(attempt);
@@ -219,6 +221,17 @@ impl Performer {
             let sightings = files::look_at(&state, &sets, &observers, false);
             // A closed inbox means that the engine is going down; the next one asks again.
             drop(inbox.send(Message::Input(Box::new(Input::Looked { want, sightings }))));
+        });
+    }
+
+    /// Looks at the files that a tick's want is about, on a thread of its own, and tells the loop what was seen.
+    fn fire(&self, schedule: Arc<str>, tick: Timestamp, request: WantRequest, state: &State) {
+        let (state, observers, inbox) = (state.clone(), Arc::clone(&self.observers), self.inbox.clone());
+        apart("tick", move || {
+            let looked = files::look_at_files(state, &request.targets, request.refresh, tick, &observers);
+            // What cannot be looked at since it means nothing is refused by the core, with the reason.
+            let sightings = looked.map(|look| look.sightings).unwrap_or_default();
+            drop(inbox.send(Message::Input(Box::new(Input::Fired { schedule, tick, sightings }))));
         });
     }
 

@@ -67,6 +67,8 @@ pub struct EngineConfig {
     pub executor: Arc<dyn Executor>,
     /// Jobs are told of which trace they are a part.
     pub traced: bool,
+    /// Schedules fire.
+    pub fires: bool,
     /// Wants that are to be canceled before anything begins.
     pub close: Vec<WantId>,
 }
@@ -102,6 +104,7 @@ impl Engine {
         let (state, base) = replay::load(config.log.as_ref())?;
         core.state = state;
         core.memory = config.memory;
+        core.fires = config.fires;
         let (inbox, messages) = mpsc::channel();
         let (examine_send, examine_receive) = mpsc::channel();
         let (publish_send, publish_receive) = mpsc::channel();

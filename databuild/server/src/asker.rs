@@ -130,13 +130,14 @@ fn needed(method: &Method, path: &str) -> Scope {
         | ("POST", ["sign-in-links"] | ["seen"])
         // What its tools need is looked at there.
         | ("POST", ["mcp"]) => Scope::Read,
-        ("POST", ["wants" | "plans" | "trials"] | ["wants", "batch"] | ["jobs", "invoke"] | ["plans", _, "apply"])
+        ("POST", ["wants" | "plans" | "trials"] | ["wants", "batch"] | ["jobs", "invoke"] | ["plans", _, "apply"]
+            | ["schedules", _, "run"])
         // The form of a page.
         | ("POST", ["plans", _]) => Scope::Want,
         ("DELETE", ["wants" | "runs" | "job_runs" | "trials", _])
-        | ("POST", ["wants", _, "pause" | "resume" | "priority"])
+        | ("POST", ["wants", _, "pause" | "resume" | "priority"] | ["schedules", _, "pause" | "resume"])
         // Forms of pages.
-        | ("POST", ["wants" | "runs", _])
+        | ("POST", ["wants" | "runs", _] | ["automation", ..])
         | ("POST", ["keys", _] | ["keys", _, "retire"] | ["scan"] | ["gc"])
         | ("PUT", ["pools"] | ["server", "slots"]) => Scope::Operate,
         ("POST", ["accept" | "taint" | "untaint" | "adopt"])
@@ -161,6 +162,7 @@ async fn subjects(request: Request) -> Result<(Request, Option<Vec<Subject>>), A
         (_, ["plans", id, ..]) => Some(Subject::Plan(decoded(id))),
         (_, ["trials", id, ..]) => Some(Subject::Trial(decoded(id))),
         ("GET" | "HEAD", ["datasets", _, ..]) => Some(Subject::Dataset(decoded(&parts[1..].join("/")))),
+        (_, ["schedules", name, ..]) => Some(Subject::Schedule(decoded(name))),
         ("GET" | "HEAD", ["keys", space]) => Some(Subject::Space(decoded(space))),
         (
             "POST",
@@ -181,7 +183,7 @@ async fn subjects(request: Request) -> Result<(Request, Option<Vec<Subject>>), A
         | (
             "GET" | "HEAD",
             ["checks" | "events" | "standing" | "stats" | "tiles" | "why" | "now" | "pools" | "server"]
-            | ["queue" | "timeline"]
+            | ["queue" | "timeline" | "schedules"]
             | ["checks", "summary"],
         )
         | ("GET" | "HEAD", ["events", _] | ["graph", "id" | "drawing"] | ["graphs"] | ["health"])

@@ -177,10 +177,7 @@ mod tests {
         let said = origin_of(&headers, &holder, &RequestId::of(&headers), &"owner".into()).unwrap();
         assert_eq!(said.actor, Actor::Token("bot".into()), "it cannot be somebody else");
         let (one, other) = (origin(&[]).unwrap(), origin(&[(&ACTOR, b" ")]).unwrap());
-        assert_eq!(
-            (one.actor.kind(), one.actor.name(), one.client()),
-            ("person", Some("owner"), Some("api"))
-        );
+        assert_eq!((one.actor.kind(), one.actor.name(), one.source()), ("person", Some("owner"), "api"));
         assert_eq!(other.actor, one.actor);
         assert_ne!(one.cause, other.cause, "each request has an id of its own");
         for bad in [&b"a\tb"[..], b"\xff", &[b'a'; 129]] {

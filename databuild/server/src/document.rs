@@ -24,13 +24,14 @@ const SAME: [(&str, &str); 8] = [
 ];
 
 /// The parts of the API, in the order in which people are told of them.
-const TAGS: [&str; 16] = [
+const TAGS: [&str; 17] = [
     "Server",
     "Tokens",
     "Sign-in",
     "Graphs",
     "Wants",
     "Plans",
+    "Schedules",
     "Trials",
     "Datasets and partitions",
     "Checks",

@@ -23,7 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Bytes that may be the beginning of a request get nothing until more comes.
 const SHORT_PATIENCE: Duration = Duration::from_millis(100);
 
-pub(super) const GRAPH: &str = r#"{"format":2,"label":"//:graph","datasets":[{"name":"daily","label":"//:daily","external":false,"dims":[{"name":"city","keys":{"kind":"static","keys":["oslo","rome"]}},{"name":"date","keys":{"kind":"time","granularity":"day","start":"2024-01-01","end":"2024-12-31","timezone":"UTC"}}],"path":"out/{city}/{date}"},{"name":"customer","label":"//:customer","external":false,"dims":[{"name":"customer","keys":{"kind":"dynamic","name":"customers"}}],"path":"out/customers/{customer}"}],"jobs":[{"label":"//:make","program":{"executable":"_main/make","args":["{date}"],"env":{},"env_inherit":[],"timeout_ms":null,"grace_ms":1,"manifest":"m","code":"c"},"params":{"full":"false"},"inputs":[],"outputs":["daily"],"retries":0,"backoff_ms":1,"backoff_max_ms":1,"on_code_change":"stale","sources":"s"},{"label":"//:open","program":{"executable":"_main/open","args":[],"env":{},"env_inherit":[],"timeout_ms":null,"grace_ms":1,"manifest":"m","code":"c"},"inputs":[],"outputs":["customer"],"retries":0,"backoff_ms":1,"backoff_max_ms":1,"on_code_change":"stale","sources":"s"}]}"#;
+pub(super) const GRAPH: &str = r#"{"format":2,"label":"//:graph","datasets":[{"name":"daily","label":"//:daily","external":false,"dims":[{"name":"city","keys":{"kind":"static","keys":["oslo","rome"]}},{"name":"date","keys":{"kind":"time","granularity":"day","start":"2024-01-01","end":"2024-12-31","timezone":"UTC"}}],"path":"out/{city}/{date}"},{"name":"customer","label":"//:customer","external":false,"dims":[{"name":"customer","keys":{"kind":"dynamic","name":"customers"}}],"path":"out/customers/{customer}"}],"jobs":[{"label":"//:make","program":{"executable":"_main/make","args":["{date}"],"env":{},"env_inherit":[],"timeout_ms":null,"grace_ms":1,"manifest":"m","code":"c"},"params":{"full":"false"},"inputs":[],"outputs":["daily"],"retries":0,"backoff_ms":1,"backoff_max_ms":1,"on_code_change":"stale","sources":"s"},{"label":"//:open","program":{"executable":"_main/open","args":[],"env":{},"env_inherit":[],"timeout_ms":null,"grace_ms":1,"manifest":"m","code":"c"},"inputs":[],"outputs":["customer"],"retries":0,"backoff_ms":1,"backoff_max_ms":1,"on_code_change":"stale","sources":"s"}],"schedules":[{"label":"//:nightly","every_ms":31622400000,"targets":["daily/city=oslo/date=2024-01-01"],"class":"interactive","missed":"all"}]}"#;
 
 pub(super) struct Server {
     engine: Option<Engine>,
@@ -58,6 +58,7 @@ fn parts(folder: &TempDir, has_runner: bool) -> (Engine, App) {
         slots: 2,
         memory: None,
         traced: false,
+        fires: true,
         close: Vec::new(),
         executor,
     })
@@ -340,6 +341,8 @@ fn no_request_is_answered_by_a_fault_of_the_server() {
         "POST /api/v1/keys/customers\n{\"keys\":[\"acme\",\"b\"]}",
         "POST /api/v1/keys/customers/retire\n{\"keys\":[\"acme\"]}",
         "GET /api/v1/keys/customers?limit=1\n",
+        "GET /api/v1/schedules/nightly?ticks=3\n",
+        "POST /api/v1/schedules/nightly/run\n{}",
         "POST /api/v1/taint\n{\"targets\":[\"daily\"],\"reason\":\"bad\"}",
         "POST /api/v1/accept\n{\"targets\":[\"daily\"],\"job\":\"make\",\"reason\":\"same\",\"dry_run\":true}",
         "POST /api/v1/scan\n{\"targets\":[\"daily\"],\"deep\":true,\"limit\":10}",

@@ -38,6 +38,10 @@ fn nouns(event: &Event) -> &'static [&'static str] {
         Event::PlanCreated(_) | Event::PlansDropped(_) => &["plans"],
         Event::TrialCreated(_) | Event::TrialMade(_) | Event::TrialEnded(_) => &["trials", "runs"],
         Event::TokenCreated(_) | Event::TokenRevoked(_) => &["tokens"],
+        Event::ScheduleFired(_)
+        | Event::TicksSkipped(_)
+        | Event::SchedulePaused(_)
+        | Event::ScheduleResumed(_) => &["schedules", "wants"],
         Event::PoolResized(_) => &["runs", "pools"],
         // It is of no noun but the log.
         Event::RequestAnswered(_) => &["events"],

@@ -23,6 +23,7 @@ fn every_list_has_pages_of_1_to_1000_rows() {
         "partitions?ref=daily",
         "plans",
         "runs",
+        "schedules",
         "trials",
         "wants",
     ];

@@ -5,7 +5,8 @@ use super::error::ApiError;
 use super::handlers::openapi::Described;
 use super::handlers::{
     checks, compare, contents, datasets, errors, events, graphs, inventory, judgements, keys, mcp, metrics,
-    now, openapi, partitions, plans, pools, queue, runs, server, sessions, timeline, tokens, trials, wants,
+    now, openapi, partitions, plans, pools, queue, runs, schedules, server, sessions, timeline, tokens,
+    trials, wants,
 };
 use super::pages;
 use super::passage::passed;
@@ -39,6 +40,7 @@ fn v1() -> OpenApiRouter<App> {
         .merge(pools::routes())
         .merge(queue::routes())
         .merge(runs::routes())
+        .merge(schedules::routes())
         .merge(server::routes())
         .merge(sessions::routes())
         .merge(timeline::routes())

@@ -86,7 +86,7 @@ impl App {
 /// When a server ends that nobody uses: at the earliest, as work that ended later counts as use.
 fn with_end(idle: Idle, used: Option<Timestamp>, started: Timestamp) -> Idle {
     let after = idle.after_seconds.and_then(|seconds| i64::try_from(seconds).ok());
-    let after = after.filter(|_| idle.runs + idle.wants == 0).map(SignedDuration::from_secs);
+    let after = after.filter(|_| idle.runs + idle.wants + idle.schedules == 0).map(SignedDuration::from_secs);
     let end = after.and_then(|after| used.unwrap_or(started).checked_add(after).ok());
     Idle { used_at: used.map(|at| at.to_string()), ends_at: end.map(|at| at.to_string()), ..idle }
 }

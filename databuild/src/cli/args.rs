@@ -2,8 +2,8 @@
 
 use super::commands::{
     accept, adopt, apply, build, cancel, checks, completion, config, diff, events, explain, gc, graph,
-    invoke, keys, logs, mcp, partitions, plan, plans, pools, runs, scan, serve, shell, shim, stop, taint,
-    timeline, token, trials, ui, want, why,
+    invoke, keys, logs, mcp, partitions, plan, plans, pools, runs, scan, schedules, serve, shell, shim, stop,
+    taint, timeline, token, trials, ui, want, why,
 };
 use super::shared_args::GlobalArgs;
 use clap::{Parser, Subcommand};
@@ -35,6 +35,8 @@ pub enum Command {
     Apply(apply::ApplyArgs),
     /// Compare the graph just built with the one the server follows, or two graph files
     Diff(diff::DiffArgs),
+    /// List schedules and their next ticks, show, pause, resume or run one
+    Schedules(schedules::SchedulesArgs),
     /// Show what runs share and who has it, or change a pool's size
     Pools(pools::PoolsArgs),
     /// Explain why a partition is as it is, or what a want or a run waits for

@@ -35,7 +35,22 @@ const GROUPS: [(&str, &[&str]); 4] = [
             "keys",
         ],
     ),
-    ("Operate", &["pools", "gc", "config", "token", "serve", "stop", "mcp", "shim", "completion", "help"]),
+    (
+        "Operate",
+        &[
+            "schedules",
+            "pools",
+            "gc",
+            "config",
+            "token",
+            "serve",
+            "stop",
+            "mcp",
+            "shim",
+            "completion",
+            "help",
+        ],
+    ),
 ];
 
 /// Help that was asked for, with commands in groups if it is that of the program; anything else as it is. Only then, since the

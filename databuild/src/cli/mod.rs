@@ -76,6 +76,7 @@ fn run(cli: Cli) -> Result<u8, CliError> {
         Command::Plan(args) => c::plan::run(&cli.global, args),
         Command::Plans(args) => c::plans::run(&cli.global, args),
         Command::Queue => c::queue::run(&cli.global),
+        Command::Schedules(args) => c::schedules::run(&cli.global, args),
         Command::Timeline(args) => c::timeline::run(&cli.global, args),
         Command::Pools(args) => c::pools::run(&cli.global, args),
         Command::Apply(args) => c::apply::run(&cli.global, args),

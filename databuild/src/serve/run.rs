@@ -230,15 +230,10 @@ impl Server {
             UnixSocket::bind(&socket).map_err(|error| ServeError::Socket { path: socket.clone(), error })?;
         let by_socket = http::serve(Door::Socket(door), entrance.clone(), most, http::PATIENCE, stopped);
         let by_socket = tokio::spawn(by_socket);
-        let serving = tokio::spawn(async {
-            let _ = tokio::join!(by_port, by_socket);
-            if let Some(beyond) = beyond {
-                let _ = beyond.await;
-            }
-        });
+        let serving = tokio::spawn(all_closed([Some(by_port), Some(by_socket), beyond]));
         let base_env = job_environment();
-        let temporary_dir =
-            base_env.iter().find(|(name, _)| name == "TMPDIR").map(|(_, value)| value.clone());
+        let temporary_dir = base_env.iter().find(|(name, _)| name == "TMPDIR");
+        let temporary_dir = temporary_dir.map(|(_, value)| value.clone());
         // Only one server lives at a time, so the commands that wanted these have ended.
         let close = super::private::left_over(&*reader)?;
         let engine = Engine::start(EngineConfig {
@@ -255,6 +250,7 @@ impl Server {
             slots: options.slots,
             memory: super::memory(),
             traced: options.otlp_endpoint.is_some(),
+            fires: !options.private,
             executor: Arc::new(Local::new(
                 state.spool(),
                 connect_runner(state, &runtime_dir, &program, options.private)?,
@@ -374,7 +370,18 @@ impl Server {
     fn work(&self) -> Work {
         let handle: Handle = self.engine.handle();
         let snapshot = handle.snapshot();
-        Work { live_runs: snapshot.state.runs().len(), due_wants: due(&snapshot.state) }
+        Work {
+            live_runs: snapshot.state.runs().len(),
+            due_wants: due(&snapshot.state),
+            schedules: snapshot.state.schedules().due().count(),
+        }
+    }
+}
+
+/// Ends when no door lets anybody in any more.
+async fn all_closed(doors: [Option<JoinHandle<()>>; 3]) {
+    for door in doors.into_iter().flatten() {
+        let _ = door.await;
     }
 }
 

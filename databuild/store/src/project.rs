@@ -197,6 +197,10 @@ pub(super) fn project(seq: Seq, record: &Record) -> Vec<RowChange<'_>> {
         | Event::TokenCreated(_)
         | Event::TokenRevoked(_)
         | Event::RequestAnswered(_)
+        | Event::ScheduleFired(_)
+        | Event::TicksSkipped(_)
+        | Event::SchedulePaused(_)
+        | Event::ScheduleResumed(_)
         | Event::TrialEnded(_) => Vec::new(),
     }
 }

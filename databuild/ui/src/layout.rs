@@ -44,6 +44,8 @@ pub enum Place {
     Graph,
     /// What begins next.
     Queue,
+    /// What starts by itself.
+    Automation,
     /// Attempts on an axis of time.
     Timeline,
     /// The server.
@@ -235,6 +237,7 @@ impl Page {
                     li.gap aria-hidden="true" {}
                     (entry(Place::Graph, "Graph", "/graph", 0))
                     (entry(Place::Queue, "Queue", "/queue", site.waiting))
+                    (entry(Place::Automation, "Automation", "/automation", 0))
                     (entry(Place::Timeline, "Timeline", "/timeline", 0))
                     li.gap aria-hidden="true" {}
                     (entry(Place::Changes, "Changes", "/changes", 0))

@@ -180,6 +180,18 @@ pub fn queue() -> Url {
     Url::new("/queue")
 }
 
+/// What starts by itself.
+#[must_use]
+pub fn automation() -> Url {
+    Url::new("/automation")
+}
+
+/// A schedule.
+#[must_use]
+pub fn schedule(name: &str) -> Url {
+    Url::new(&format!("/automation/{name}"))
+}
+
 /// Attempts on an axis of time.
 #[must_use]
 pub fn timeline() -> Url {

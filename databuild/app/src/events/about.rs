@@ -4,9 +4,9 @@ use crate::api::EventSubjects;
 use databuild_core::event::{
     Adopted, AttemptEnded, AttemptLeased, AttemptStarted, Checked, CodeAccepted, Event, FilesAltered,
     FilesVanished, Materialized, Observed, PartitionsFailed, PlanCreated, PlansDropped, PublishIntended,
-    RunCancelRequested, RunEnded, RunSuspended, Tainted, TrialCreated, TrialEnded, TrialMade, Untainted,
-    WantCreated, WantEnded, WantPaused, WantReplanned, WantReprioritized, WantResumed, WorkAbandoned,
-    WorkCutOff,
+    RunCancelRequested, RunEnded, RunSuspended, ScheduleFired, Tainted, TrialCreated, TrialEnded, TrialMade,
+    Untainted, WantCreated, WantEnded, WantPaused, WantReplanned, WantReprioritized, WantResumed,
+    WorkAbandoned, WorkCutOff,
 };
 use databuild_core::ids::{PlanId, RunId, TrialId, WantId};
 use databuild_core::reference::dataset_of;
@@ -113,6 +113,7 @@ pub(super) fn about(event: &Event) -> About<'_> {
             name(&mut about, partitions);
             about.jobs.push(job);
         }
+        Event::ScheduleFired(ScheduleFired { want, .. }) => about.wants.push(*want),
         Event::PlanCreated(PlanCreated { plan, targets, .. }) => {
             name(&mut about, targets);
             about.plans.push(*plan);
@@ -135,6 +136,9 @@ pub(super) fn about(event: &Event) -> About<'_> {
         | Event::PoolResized(_)
         | Event::TokenCreated(_)
         | Event::TokenRevoked(_)
+        | Event::TicksSkipped(_)
+        | Event::SchedulePaused(_)
+        | Event::ScheduleResumed(_)
         | Event::RequestAnswered(_) => {}
     }
     about

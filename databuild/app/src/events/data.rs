@@ -9,9 +9,10 @@ use databuild_core::event::{
     CheckFindings, CheckResult, Checked, CodeAccepted, Event, FilesAltered, FilesVanished, GraphRegistered,
     KeysAdded, KeysRetired, Materialized, Observed, OutputRecord, PartitionsFailed, PlanCreated, PlanRow,
     PlansDropped, PoolResized, PublishIntended, RequestAnswered, RequestKey, RunCancelRequested, RunEnded,
-    RunSuspended, SeenPartition, Tainted, TokenCreated, TokenRevoked, TrialArm, TrialCreated, TrialEnded,
-    TrialGraph, TrialMade, TrialResult, TrialSample, Untainted, WantCreated, WantEnded, WantPaused,
-    WantReplanned, WantReprioritized, WantResumed, WorkAbandoned, WorkCutOff,
+    RunSuspended, ScheduleFired, SchedulePaused, ScheduleResumed, SeenPartition, Tainted, TicksSkipped,
+    TokenCreated, TokenRevoked, TrialArm, TrialCreated, TrialEnded, TrialGraph, TrialMade, TrialResult,
+    TrialSample, Untainted, WantCreated, WantEnded, WantPaused, WantReplanned, WantReprioritized,
+    WantResumed, WorkAbandoned, WorkCutOff,
 };
 use databuild_core::graph::JobDigests;
 use databuild_core::ids::AttemptId;
@@ -59,6 +60,15 @@ fn all(event: &Event) -> Value {
         Event::RequestAnswered(RequestAnswered { request, answer }) => json!({
             "idempotency_key": request.said(), "status": answer.as_ref().map(|answer| answer.status),
         }),
+        Event::ScheduleFired(ScheduleFired { schedule, tick, want }) => json!({
+            "schedule": schedule, "tick": tick, "want": want.to_string(),
+        }),
+        Event::TicksSkipped(TicksSkipped { schedule, first, last, count, reason, message }) => json!({
+            "schedule": schedule, "first": first, "last": last, "count": count, "reason": reason.word(),
+            "message": message,
+        }),
+        Event::SchedulePaused(SchedulePaused { schedule })
+        | Event::ScheduleResumed(ScheduleResumed { schedule }) => json!({"schedule": schedule}),
         Event::PoolResized(PoolResized { pool, slots }) => json!({"pool": pool, "slots": slots}),
         Event::PlanCreated(plan) => plan_created(plan),
         Event::PlansDropped(PlansDropped { plans }) => json!({"plans": texts(plans)}),

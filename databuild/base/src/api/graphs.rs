@@ -232,6 +232,9 @@ pub struct DiffView {
     /// Checks, by label. They make nothing stale.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub checks: Vec<CheckDiff>,
+    /// Schedules, by label. They make nothing stale.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub schedules: Vec<ScheduleDiff>,
     /// Pools, by label. They make nothing stale.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pools: Vec<PoolDiff>,
@@ -285,6 +288,17 @@ pub struct CheckDiff {
     /// `added`, `removed` or `changed`.
     pub change: String,
     /// If it changed: `dataset`, `code`, `args`, `policy`.
+    pub what: Vec<String>,
+}
+
+/// A schedule that differs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ScheduleDiff {
+    /// Label.
+    pub schedule: String,
+    /// `added`, `removed` or `changed`.
+    pub change: String,
+    /// If it changed: `when`, `targets`, `policy`.
     pub what: Vec<String>,
 }
 

@@ -82,6 +82,8 @@ pub struct Idle {
     pub runs: usize,
     /// Wants that are not paused, and trials; they keep it up, too.
     pub wants: usize,
+    /// Schedules that have a next tick; they keep it up, too.
+    pub schedules: usize,
     /// When somebody used it last, RFC 3339; absent if nobody did yet. What pages ask by themselves is no use.
     pub used_at: Option<String>,
     /// When it ends at the earliest, RFC 3339, if nobody uses it; absent while something keeps it up, or if it never ends.

@@ -10,6 +10,8 @@ pub struct Work {
     pub live_runs: usize,
     /// Wants that have something to do now or at a known time.
     pub due_wants: usize,
+    /// Schedules that have a next tick.
+    pub schedules: usize,
 }
 
 /// What to do now.
@@ -46,7 +48,7 @@ impl IdleClock {
         if let Some(request) = last_request {
             self.last_used = self.last_used.max(request);
         }
-        if work.live_runs > 0 || work.due_wants > 0 {
+        if work.live_runs > 0 || work.due_wants > 0 || work.schedules > 0 {
             self.last_used = self.last_used.max(now);
         }
         let Some(limit) = self.limit else {
@@ -66,9 +68,10 @@ mod tests {
     use super::*;
 
     const LIMIT: u64 = 100;
-    const NONE: Work = Work { live_runs: 0, due_wants: 0 };
-    const RUN: Work = Work { live_runs: 1, due_wants: 0 };
-    const WANT: Work = Work { live_runs: 0, due_wants: 1 };
+    const NONE: Work = Work { live_runs: 0, due_wants: 0, schedules: 0 };
+    const RUN: Work = Work { live_runs: 1, ..NONE };
+    const WANT: Work = Work { due_wants: 1, ..NONE };
+    const SCHEDULE: Work = Work { schedules: 1, ..NONE };
 
     /// Seconds after the start: (now, last request, work) and the time left
     /// expected; 0 is a shutdown.
@@ -97,8 +100,13 @@ mod tests {
     }
 
     #[test]
-    fn live_runs_and_due_wants_keep_it_and_the_limit_counts_from_their_end() {
-        check(&[(500, None, RUN, 100), (900, None, WANT, 100), (999, None, NONE, 1)]);
+    fn live_runs_due_wants_and_schedules_keep_it_and_the_limit_counts_from_their_end() {
+        check(&[
+            (500, None, RUN, 100),
+            (900, None, WANT, 100),
+            (910, None, SCHEDULE, 100),
+            (1009, None, NONE, 1),
+        ]);
         check(&[(500, None, RUN, 100), (600, None, NONE, 0)]);
     }
 

@@ -13,13 +13,15 @@
 use crate::decide::acts::invoke::invoke;
 use crate::decide::acts::run::cancel_run;
 use crate::decide::acts::want::{pause, prioritize};
-use crate::decide::acts::{accept, adopt, keys, plan, pool, register, request, taint, token, trial, want};
+use crate::decide::acts::{
+    accept, adopt, keys, plan, pool, register, request, schedule, taint, token, trial, want,
+};
 use crate::decide::changes::replan::give_up_undeclared;
 use crate::decide::changes::sight;
 use crate::decide::follow::again::follow_keys;
 use crate::decide::follow::trials::end_trials;
 use crate::decide::follow::wants::{end_wants, expire_wants, next_expiry};
-use crate::decide::follow::{again, dispatch, retry};
+use crate::decide::follow::{again, dispatch, retry, schedules};
 use crate::decide::lives::suspend::{break_circles, end_orphans};
 use crate::decide::lives::{attempt, resume};
 use crate::decide::messages::input::Input;
@@ -27,6 +29,7 @@ use crate::decide::messages::refusal::Refusal;
 use crate::decide::messages::step::{Reply, Step};
 use crate::decide::out::Out;
 use crate::decide::queries::limits::Capacity;
+use crate::decide::queries::ticks::{next_due, Firing};
 use crate::event::{Origin, Record};
 use crate::ids::WantId;
 use crate::state::{FoldError, State};
@@ -44,12 +47,16 @@ pub struct Core {
     pub memory: Option<u64>,
     /// No attempt is leased: there is no executor, or this is a copy that shows what would be.
     pub held: bool,
+    /// Schedules fire. They do not where somebody runs DataBuild for one command, without a server.
+    pub fires: bool,
     /// What an earlier process left under way was taken up.
     taken_up: bool,
     /// When time alone lets something begin, as of the last step.
     wake: Option<Timestamp>,
     /// Wants for which a look is under way; lost with the process, and then asked for again.
     looking: BTreeSet<WantId>,
+    /// Ticks for which a look is under way; the same holds for them.
+    firing: Firing,
 }
 
 impl Core {
@@ -61,9 +68,11 @@ impl Core {
             slots,
             memory: None,
             held: false,
+            fires: false,
             taken_up: false,
             wake: None,
             looking: BTreeSet::new(),
+            firing: Firing::new(),
         }
     }
 
@@ -114,6 +123,12 @@ impl Core {
                 Ok(Reply::Done)
             }
             Input::Looked { want, sightings } => again::looked(&mut out, want, &sightings),
+            Input::Fired { schedule, tick, sightings } => {
+                schedules::fired(&mut out, &mut self.firing, (&schedule, tick), &sightings)
+            }
+            Input::PauseSchedule(name) => schedule::pause(&mut out, &name),
+            Input::ResumeSchedule(name) => schedule::resume(&mut out, &name),
+            Input::RunSchedule(name, key, sightings) => schedule::run_now(&mut out, &name, key, &sightings),
             Input::AttemptStarted { attempt, pid } => attempt::started(&mut out, attempt, pid),
             Input::AttemptEnded { attempt, end } => attempt::ended(&mut out, attempt, end),
             Input::Published { attempt, marks } => attempt::published(&mut out, attempt, &marks),
@@ -164,6 +179,9 @@ impl Core {
         let mut out = Out::new(&mut self.state, now, Origin::default(), &mut self.looking);
         self.wake = None;
         expire_wants(&mut out);
+        if self.fires {
+            schedules::fire_due(&mut out, &mut self.firing);
+        }
         if !self.held {
             // What the input has changed counts already.
             let capacity = Capacity { slots: self.slots, memory: self.memory };
@@ -190,6 +208,7 @@ impl Core {
     /// When a [`Input::Tick`] is due, if nothing else comes first.
     #[must_use]
     pub fn next_timer(&self) -> Option<Timestamp> {
-        next_expiry(&self.state).into_iter().chain(self.wake).min()
+        let tick = if self.fires { next_due(&self.state, &self.firing) } else { None };
+        next_expiry(&self.state).into_iter().chain(self.wake).chain(tick).min()
     }
 }

@@ -39,6 +39,8 @@ pub enum Cause {
     Run(RunId),
     /// What is done for a want.
     Want(WantId),
+    /// A tick of the schedule of this name.
+    Schedule(Arc<str>),
 }
 
 impl Actor {
@@ -70,6 +72,7 @@ impl Cause {
             Cause::Request { .. } => "request",
             Cause::Run(_) => "run",
             Cause::Want(_) => "want",
+            Cause::Schedule(_) => "schedule",
         }
     }
 
@@ -80,6 +83,7 @@ impl Cause {
             Cause::Request { id, .. } => id.to_string(),
             Cause::Run(run) => run.to_string(),
             Cause::Want(want) => want.to_string(),
+            Cause::Schedule(name) => name.to_string(),
         }
     }
 
@@ -100,20 +104,26 @@ impl Origin {
         Origin { actor: Actor::System, cause: Some(cause) }
     }
 
-    /// The program that asked for it, if somebody did.
+    /// Where a want comes from: the program that asked for it, or `schedule`; empty for what follows from other work.
     #[must_use]
-    pub fn client(&self) -> Option<&str> {
-        self.cause.as_ref().and_then(Cause::client)
+    pub fn source(&self) -> &str {
+        match &self.cause {
+            Some(Cause::Request { client, .. }) => client,
+            Some(Cause::Schedule(_)) => "schedule",
+            Some(Cause::Run(_) | Cause::Want(_)) | None => "",
+        }
     }
 }
 
-/// Whom people mean: a person or the holder of a token, else the run or the program that it comes from, else DataBuild.
+/// Whom people mean: a person or the holder of a token, else the run, the schedule or the program that it comes from, else
+/// DataBuild.
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (&self.actor, &self.cause) {
             (Actor::Person(name) | Actor::Token(name), _) => f.write_str(name),
             (Actor::System, Some(Cause::Run(run))) => write!(f, "{run}"),
             (Actor::System, Some(Cause::Request { client, .. })) => f.write_str(client),
+            (Actor::System, Some(Cause::Schedule(name))) => write!(f, "schedule {name}"),
             (Actor::System, _) => f.write_str("databuild"),
         }
     }
@@ -134,6 +144,7 @@ mod tests {
             (Actor::System, Some(Cause::Run(RunId(12))), "r12"),
             (Actor::System, Some(asked), "cli"),
             (Actor::System, Some(Cause::Want(WantId(3))), "databuild"),
+            (Actor::System, Some(Cause::Schedule("nightly".into())), "schedule nightly"),
             (Actor::System, None, "databuild"),
         ] {
             assert_eq!(Origin { actor, cause }.to_string(), whom);

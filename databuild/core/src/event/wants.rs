@@ -7,21 +7,11 @@ use super::output::SetText;
 use super::request::RequestKey;
 use crate::graph::Params;
 use crate::ids::{PlanId, RunId, WantId};
+use crate::priority::PriorityClass;
 use crate::word::Word as _;
 use crate::words;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-
-words! {
-    /// Who goes first when not all can run.
-    #[derive(PartialOrd, Ord)]
-    pub enum PriorityClass: "class" {
-        /// Somebody waits for it.
-        Interactive = 1 => "interactive",
-        /// Work on history; goes when nothing interactive can.
-        Backfill = 2 => "backfill",
-    }
-}
 
 words! {
     /// What a want does with partitions that exist already.

@@ -3,7 +3,7 @@
 //! Only what the files say is compared, so nothing is resolved or checked, and order does not matter. What the head
 //! declares moved is held against what it was.
 
-use super::file::{CheckEntry, DatasetEntry, GraphFile, JobEntry, MovedEntry, ProgramEntry};
+use super::file::{CheckEntry, DatasetEntry, GraphFile, JobEntry, MovedEntry, ProgramEntry, ScheduleEntry};
 use super::renames::Renames;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -88,6 +88,8 @@ pub struct GraphDiff {
     pub datasets: Vec<Difference>,
     /// Checks, by label.
     pub checks: Vec<Difference>,
+    /// Schedules, by label.
+    pub schedules: Vec<Difference>,
     /// Pools, by label.
     pub pools: Vec<PoolDifference>,
     /// Declarations of other names: first those that are gone, each in the order of its file. A removed one
@@ -100,7 +102,7 @@ impl GraphDiff {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         let same = self.jobs.is_empty() && self.datasets.is_empty() && self.checks.is_empty();
-        same && self.pools.is_empty() && self.moved.is_empty()
+        same && self.schedules.is_empty() && self.pools.is_empty() && self.moved.is_empty()
     }
 }
 
@@ -117,10 +119,16 @@ pub fn diff(base: &GraphFile, head: &GraphFile) -> GraphDiff {
         .collect();
     let checks: Vec<Base<CheckEntry>> =
         base.checks.iter().map(|check| Base { name: &check.label, entry: renames.check(check) }).collect();
+    let schedules: Vec<Base<ScheduleEntry>> = base
+        .schedules
+        .iter()
+        .map(|schedule| Base { name: &schedule.label, entry: Cow::Borrowed(schedule) })
+        .collect();
     let mut found = GraphDiff {
         jobs: compare(&jobs, &head.jobs, |job| &job.label, job_changes),
         datasets: compare(&datasets, &head.datasets, |dataset| &dataset.name, dataset_changes),
         checks: compare(&checks, &head.checks, |check| &check.label, check_changes),
+        schedules: compare(&schedules, &head.schedules, |schedule| &schedule.label, schedule_changes),
         pools: pool_changes(base, head),
         moved: [(&base.moved, &head.moved, Change::Removed), (&head.moved, &base.moved, Change::Added)]
             .into_iter()
@@ -261,6 +269,31 @@ fn check_changes(before: &CheckEntry, now: &CheckEntry) -> Vec<&'static str> {
         ("code", code),
         ("args", args),
         ("policy", before.blocking != now.blocking || process_limits),
+    ];
+    differs.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name).collect()
+}
+
+fn schedule_changes(before: &ScheduleEntry, now: &ScheduleEntry) -> Vec<&'static str> {
+    // No `..`: what a schedule gains breaks the build here until it has a name.
+    let ScheduleEntry {
+        label: _,
+        cron,
+        time_zone,
+        every_ms,
+        targets,
+        class,
+        missed,
+        missed_within_ms,
+        jitter_ms,
+        until,
+        times,
+    } = before;
+    let when = (cron, time_zone, every_ms, until, times);
+    let policy = (class, missed, missed_within_ms, jitter_ms);
+    let differs = [
+        ("when", when != (&now.cron, &now.time_zone, &now.every_ms, &now.until, &now.times)),
+        ("targets", *targets != now.targets),
+        ("policy", policy != (&now.class, &now.missed, &now.missed_within_ms, &now.jitter_ms)),
     ];
     differs.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name).collect()
 }

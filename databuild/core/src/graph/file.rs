@@ -39,6 +39,48 @@ pub struct GraphFile {
     /// By label; absent if there is none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub checks: Vec<CheckEntry>,
+    /// By label; absent if there is none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub schedules: Vec<ScheduleEntry>,
+}
+
+/// A schedule: when partitions are wanted by themselves.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ScheduleEntry {
+    /// Its target.
+    pub label: String,
+    /// When, as cron writes it; absent if it has `every_ms`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cron: Option<String>,
+    /// IANA name of the zone whose clock `cron` means; absent for UTC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_zone: Option<String>,
+    /// Milliseconds between two ticks; absent if it has `cron`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub every_ms: Option<u64>,
+    /// References of what is wanted at each tick.
+    pub targets: Vec<String>,
+    /// The class of its wants.
+    pub class: String,
+    /// What becomes of ticks that were missed: `all`, `last` or `none`.
+    pub missed: String,
+    /// Milliseconds after which a missed tick is never made up for; absent for a day.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub missed_within_ms: Option<u64>,
+    /// Milliseconds by which a tick may be put off; absent for none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub jitter_ms: u64,
+    /// No tick is later than this instant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<String>,
+    /// It ends after so many ticks were fired.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub times: Option<u64>,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// Something has another name than before. It is what it was.

@@ -59,7 +59,7 @@ pub(super) fn resolve_pools(file: &GraphFile, problems: &mut Problems) -> Vec<Po
 }
 
 /// As datasets are named: `//sales:db` is `sales/db`, `//:db` is `db`.
-fn name_of(label: &str) -> String {
+pub(super) fn name_of(label: &str) -> String {
     let path = label.strip_prefix("//").unwrap_or(label);
     match path.split_once(':') {
         Some(("", name)) => name.to_owned(),

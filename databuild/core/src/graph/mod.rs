@@ -22,6 +22,8 @@ mod problem;
 mod program;
 mod renames;
 mod resolve;
+mod schedule;
+mod schedules;
 mod upgrade;
 
 pub use checked::CheckedGraph;
@@ -38,3 +40,4 @@ pub use problem::{GraphProblem, ProblemCode};
 pub use program::Program;
 pub use renames::Renames;
 pub use resolve::parse_file;
+pub use schedule::{Missed, Schedule};

@@ -3,6 +3,7 @@
 use super::limits::{Pool, Resource};
 use super::policy::{DatasetPolicy, JobPolicy};
 use super::program::Program;
+use super::schedule::Schedule;
 use crate::ids::GraphId;
 use crate::keys::KeySpace;
 use crate::mapping::{Mapping, Side};
@@ -38,6 +39,7 @@ pub struct Graph {
     /// Events older than this are archived; none are without it.
     pub keep_events: Option<Duration>,
     pub(super) checks: Vec<Check>,
+    pub(super) schedules: BTreeMap<Arc<str>, Schedule>,
     pub(super) by_name: HashMap<String, DatasetIx>,
     pub(super) by_label: HashMap<String, JobIx>,
     pub(super) by_earlier_name: HashMap<String, DatasetIx>,

@@ -105,6 +105,8 @@ problem_codes! {
     PoolTooSmall = "pool_too_small",
     /// A parameter with a name or default that cannot be, or too many of them.
     BadParam = "bad_param",
+    /// A schedule that cannot be, or is listed twice.
+    BadSchedule = "bad_schedule",
     /// Two checks of one label.
     DuplicateCheck = "duplicate_check",
     /// A check of data that no job makes.

@@ -18,6 +18,7 @@ use super::observe::resolve_observe;
 use super::params::check_params;
 use super::problem::{GraphProblem, ProblemCode as Code, Problems};
 use super::program::Program;
+use super::schedules::resolve_schedules;
 use super::upgrade::upgrade;
 use super::{Dataset, DatasetIx, Graph, Input, Job, JobIx, Pool};
 use crate::digest::{hash64, mix, sha256_of_texts};
@@ -109,6 +110,7 @@ pub(super) fn resolve(
     problems.none()?;
     check_producers(&datasets, &jobs, &mut problems);
     let checks = resolve_checks(file, &datasets, &jobs, &by_name, &mut problems);
+    let schedules = resolve_schedules(file, &datasets, &by_name, &mut problems);
     problems.none()?;
     let jobs = in_dependency_order(jobs, &datasets).map_err(|problem| vec![problem])?;
     for (ix, job) in jobs.iter().enumerate() {
@@ -137,6 +139,7 @@ pub(super) fn resolve(
         pools,
         keep_events,
         checks,
+        schedules,
         by_name,
         by_label,
         by_earlier_name,

@@ -99,22 +99,3 @@ pub enum TimingError {
         length: Duration,
     },
 }
-
-impl TimingError {
-    /// A word for each kind that stays what it is.
-    #[must_use]
-    pub fn code(&self) -> &'static str {
-        match self {
-            TimingError::FieldCount { .. } => "field_count",
-            TimingError::SixFields { .. } => "six_fields",
-            TimingError::Assignment { .. } => "assignment",
-            TimingError::Reboot => "reboot",
-            TimingError::UnknownMacro { .. } => "unknown_macro",
-            TimingError::BadField { .. } => "bad_field",
-            TimingError::Reversed { .. } => "reversed",
-            TimingError::BadStep { .. } => "bad_step",
-            TimingError::Never { .. } => "never",
-            TimingError::BadLength { .. } => "bad_length",
-        }
-    }
-}

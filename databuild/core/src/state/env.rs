@@ -5,6 +5,7 @@
 //! those of `graph`, and a want, a run, a plan or a trial is of the environment that it was created in.
 
 use super::dataset::{DatasetState, Readers};
+use super::schedules::Schedules;
 use super::trial::Trial;
 use super::work::{JobWork, Run, SavedPlan, Want};
 use crate::graph::{Extents, Registered};
@@ -39,4 +40,6 @@ pub(super) struct Env {
     pub(super) plans: BTreeMap<PlanId, Arc<SavedPlan>>,
     /// Trials, the newest of those that are over among them.
     pub(super) trials: BTreeMap<TrialId, Arc<Trial>>,
+    /// Schedules, those that no graph has any more among them.
+    pub(super) schedules: Schedules,
 }

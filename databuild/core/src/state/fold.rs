@@ -52,7 +52,7 @@ impl State {
             }
         }
         match &record.event {
-            Event::GraphRegistered(event) => self.register(event, checked)?,
+            Event::GraphRegistered(event) => self.register(event, checked, record.at)?,
             Event::Observed(event) => self.observe(event),
             Event::FilesVanished(event) => {
                 for (ix, set) in self.located(&event.partitions) {
@@ -128,6 +128,13 @@ impl State {
             Event::TrialEnded(event) => self.end_trial(event, record.at, seq)?,
             Event::TokenCreated(event) => self.tokens.create(event, record.at),
             Event::TokenRevoked(event) => self.tokens.revoke(&event.name, record.at),
+            Event::ScheduleFired(_)
+            | Event::TicksSkipped(_)
+            | Event::SchedulePaused(_)
+            | Event::ScheduleResumed(_) => {
+                let graph = self.env.graph.as_ref().map(|registered| &registered.graph);
+                self.env.schedules.fold(record, graph);
+            }
             Event::RequestAnswered(event) => self.requests.answer(event, seq, record.at),
             Event::PoolResized(event) => {
                 match event.slots {

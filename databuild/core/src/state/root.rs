@@ -20,6 +20,7 @@
 use super::dataset::{DatasetState, ProvenanceIx};
 use super::env::Env;
 use super::requests::Requests;
+use super::schedules::Schedules;
 use super::tokens::Tokens;
 use super::trial::Trial;
 use super::work::{JobWork, Run, SavedPlan, Want};
@@ -146,6 +147,12 @@ impl State {
     #[must_use]
     pub fn trials(&self) -> &BTreeMap<TrialId, Arc<Trial>> {
         &self.env.trials
+    }
+
+    /// Where schedules stand.
+    #[must_use]
+    pub fn schedules(&self) -> &Schedules {
+        &self.env.schedules
     }
 
     /// The graph that new work follows, with its registration; none before the first.

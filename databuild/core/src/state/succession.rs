@@ -11,6 +11,7 @@ use crate::graph::{CheckedGraph, Dataset, DatasetIx, Graph, JobIx, Registered};
 use crate::ids::Seq;
 use crate::partition_set::{Axis, PartitionSet};
 use crate::reference::ReferenceText;
+use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -19,6 +20,7 @@ impl State {
         &mut self,
         event: &GraphRegistered,
         checked: Option<CheckedGraph>,
+        at: Timestamp,
     ) -> Result<(), FoldError> {
         let graph = match checked.filter(|checked| checked.fits(&self.symbols)) {
             Some(checked) => checked.take_over(&mut self.symbols),
@@ -31,6 +33,7 @@ impl State {
         let before = self.env.graph.replace(Arc::clone(&registered));
         let graph = &registered.graph;
         self.env.extents = Some(Arc::new(graph.extents(self.env.as_of, &self.symbols)));
+        self.env.schedules.follow(graph, at);
 
         let back = self.carry_datasets(before.as_deref().map(|before| &before.graph));
         for (job, _) in registered.graph.jobs() {

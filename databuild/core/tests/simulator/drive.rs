@@ -42,6 +42,8 @@ enum Line {
 pub fn simulate(seed: u64, steps: usize) {
     guarded(seed, |simulation| {
         simulation.discoveries = seed % 4 == 3;
+        simulation.scheduled = seed % 3 == 1;
+        simulation.core.fires = simulation.scheduled;
         simulation.doubts = seed % 4 == 1;
         for _ in 0..steps {
             simulation.act();
@@ -123,6 +125,8 @@ pub(super) struct Simulation {
     pub(super) hostile: bool,
     /// Jobs find that they need what nobody declared.
     pub(super) discoveries: bool,
+    /// A schedule wants something every now and then.
+    pub(super) scheduled: bool,
     /// So much is still found while all else is quiet: keys, and inputs.
     pub(super) finds: u32,
     /// Much is declared bad.
@@ -167,6 +171,7 @@ impl Simulation {
             life: 0,
             hostile: false,
             discoveries: false,
+            scheduled: false,
             finds: 0,
             doubts: false,
             earlier: Vec::new(),
@@ -356,6 +361,7 @@ impl Simulation {
                     self.world.processes.insert(process.spec.attempt, process);
                 }
                 Effect::Look { want, sets } => self.world.looks.push((want, sets)),
+                Effect::Fire { schedule, tick, .. } => self.world.ticks.push((schedule, tick)),
                 Effect::Cancel(attempt) => {
                     if let Some(process) = self.world.processes.get_mut(&attempt) {
                         process.cancel = true;
@@ -405,8 +411,10 @@ impl Simulation {
         self.life += 1;
         self.world.publications.clear();
         self.world.looks.clear();
+        self.world.ticks.clear();
         self.world.processes.retain(|_, process| process.is_handed_over());
         self.core = new_core(self.slots);
+        self.core.fires = self.scheduled;
         if self.rng.clone().percent(30) {
             self.lose_power();
         }
@@ -535,6 +543,9 @@ impl Simulation {
     }
 
     fn register(&mut self) -> Option<()> {
+        if self.scheduled {
+            self.scene.schedule();
+        }
         let input = Input::RegisterGraph(self.scene.spec.registration().into());
         self.step(input)?.expect("the graph is sound");
         Some(())
@@ -705,6 +716,12 @@ impl Simulation {
 
     /// What was to be looked at is looked at, as it is now.
     pub(super) fn answer_look(&mut self) {
+        if !self.world.ticks.is_empty() {
+            let at = self.rng.below(self.world.ticks.len());
+            let (schedule, tick) = self.world.ticks.remove(at);
+            self.note(format!("the tick {tick} of {schedule}"));
+            self.step(Input::Fired { schedule, tick, sightings: Sightings::default() });
+        }
         if !self.world.looks.is_empty() {
             let at = self.rng.below(self.world.looks.len());
             let (want, sets) = self.world.looks.remove(at);

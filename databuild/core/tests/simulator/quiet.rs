@@ -68,6 +68,7 @@ impl Simulation {
 
     pub(super) fn conclude(&mut self) {
         self.note("--- quiet");
+        self.scheduled = false;
         self.restart();
         self.quiesce();
         self.supply();

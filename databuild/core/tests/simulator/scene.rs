@@ -1,7 +1,9 @@
 //! Random graphs, and random changes of them.
 
 use super::world::essence;
-use crate::support::graphs::{days, dynamic, listed, months, path_of, reads, GraphSpec, Reads};
+use crate::support::graphs::{
+    days, dynamic, every_seconds, listed, months, path_of, reads, GraphSpec, Reads,
+};
 use crate::support::rng::Rng;
 use databuild_core::graph::file::{
     BatchEntry, DimEntry, EdgeName, GranularityName, JobEntry, KeysEntry, MovedEntry, PoolEntry, RuleEntry,
@@ -131,6 +133,17 @@ impl Scene {
             (input.before_start, input.after_end) = (EdgeName::Clip, EdgeName::Clip);
         }
         self.spec.parse().is_ok().then_some(self)
+    }
+
+    /// A schedule wants what the first job makes; when, depends on the graph.
+    pub fn schedule(&mut self) {
+        let targets = self.spec.file.jobs.iter().take(1).flat_map(|job| job.outputs.iter().take(1));
+        let targets: Vec<&str> = targets.map(String::as_str).collect();
+        let every = 20 + 10 * (self.spec.file.jobs.len() as u64 % 3);
+        self.spec.file.schedules = match targets.is_empty() {
+            true => Vec::new(),
+            false => vec![every_seconds("nightly", every, &targets)],
+        };
     }
 
     /// The same with another graph; what is named from now on is named as nothing was before.

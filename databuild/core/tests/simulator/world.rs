@@ -10,6 +10,7 @@ use databuild_core::partition_set::{PartitionKey, PartitionSet};
 use databuild_core::planner;
 use databuild_core::state::State;
 use databuild_core::symbols::Symbols;
+use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -88,6 +89,8 @@ pub struct World {
     pub publications: Vec<Publication>,
     /// What is to be looked at, for which wants.
     pub looks: Vec<(WantId, Vec<(DatasetIx, PartitionSet)>)>,
+    /// Ticks for which files are to be looked at.
+    pub ticks: Vec<(Arc<str>, Timestamp)>,
     counter: u64,
 }
 

@@ -9,7 +9,7 @@
 use databuild_core::event::GraphRegistered;
 use databuild_core::graph::file::{
     BatchEntry, CheckEntry, DatasetEntry, DimEntry, EdgeName, GranularityName, GraphFile, InputDimEntry,
-    InputEntry, JobEntry, KeysEntry, MovedEntry, PoolEntry, ProgramEntry, RuleEntry, FORMAT,
+    InputEntry, JobEntry, KeysEntry, MovedEntry, PoolEntry, ProgramEntry, RuleEntry, ScheduleEntry, FORMAT,
 };
 use databuild_core::graph::{DatasetPolicy, Graph, GraphProblem, JobPolicy};
 use databuild_core::ids::GraphId;
@@ -112,6 +112,23 @@ impl Reads {
     }
 }
 
+/// A schedule that fires every so many seconds and makes up for all that was missed.
+pub fn every_seconds(name: &str, seconds: u64, targets: &[&str]) -> ScheduleEntry {
+    ScheduleEntry {
+        label: format!("//:{name}"),
+        cron: None,
+        time_zone: None,
+        every_ms: Some(seconds * 1000),
+        targets: targets.iter().map(|target| (*target).to_owned()).collect(),
+        class: "interactive".to_owned(),
+        missed: "all".to_owned(),
+        missed_within_ms: None,
+        jitter_ms: 0,
+        until: None,
+        times: None,
+    }
+}
+
 /// A graph file in the making.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GraphSpec {
@@ -131,6 +148,7 @@ impl GraphSpec {
                 keep_events_ms: None,
                 moved: Vec::new(),
                 checks: Vec::new(),
+                schedules: Vec::new(),
             },
         }
     }

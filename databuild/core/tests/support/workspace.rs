@@ -12,6 +12,7 @@ use databuild_core::ids::{AttemptId, PlanId, RunId, WantId};
 use databuild_core::partition_set::PartitionSet;
 use databuild_core::state::State;
 use jiff::{SignedDuration, Timestamp};
+use std::sync::Arc;
 
 /// See the module.
 pub struct Workspace {
@@ -24,6 +25,8 @@ pub struct Workspace {
     pub effects: Vec<Effect>,
     /// Wants for which external data is to be looked at.
     pub looks: Vec<WantId>,
+    /// Ticks for which files are to be looked at.
+    pub fires: Vec<(Arc<str>, Timestamp)>,
 }
 
 /// A request for `targets` as somebody at a terminal makes it.
@@ -96,6 +99,7 @@ impl Workspace {
             ordered: Vec::new(),
             effects: Vec::new(),
             looks: Vec::new(),
+            fires: Vec::new(),
         };
         workspace.register(graph);
         workspace
@@ -114,6 +118,7 @@ impl Workspace {
                 Effect::Start(spec) => self.ordered.push(AttemptSpec::clone(spec)),
                 Effect::Forget(attempt) => self.ordered.retain(|spec| spec.attempt != *attempt),
                 Effect::Look { want, .. } => self.looks.push(*want),
+                Effect::Fire { schedule, tick, .. } => self.fires.push((Arc::clone(schedule), *tick)),
                 Effect::Cancel(_) | Effect::Withdraw(_) | Effect::Publish { .. } => {}
             }
         }
@@ -180,6 +185,16 @@ impl Workspace {
             let graph = Some(self.core.state.registered().id.clone());
             let sightings = Sightings { graph, seen: Vec::new(), unseen: Vec::new() };
             self.step(Input::Looked { want, sightings }).reply.expect("a look is not refused");
+        }
+    }
+
+    /// The files of ticks were looked at, and are as known; until no tick is due any more.
+    pub fn answer_fires(&mut self) {
+        while !self.fires.is_empty() {
+            let (schedule, tick) = self.fires.remove(0);
+            let graph = Some(self.core.state.registered().id.clone());
+            let sightings = Sightings { graph, seen: Vec::new(), unseen: Vec::new() };
+            self.step(Input::Fired { schedule, tick, sightings }).reply.expect("a tick is not refused");
         }
     }
 
@@ -306,6 +321,8 @@ impl Workspace {
     /// The server dies and comes back, knowing its log and what the executor has.
     pub fn restart(&mut self, known: &[AttemptId]) -> Step {
         let mut core = Core::new(self.core.slots);
+        core.fires = self.core.fires;
+        self.fires.clear();
         for record in &self.log {
             core.replay(record).expect("the log follows from itself");
         }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 /// The number of the format. It is raised by every change of what a dump holds, and by every change of the program after which
 /// one log adds up to another state than before.
-pub(crate) const FORMAT: u32 = 20;
+pub(crate) const FORMAT: u32 = 21;
 
 /// A checkpoint that cannot be used.
 #[derive(Debug, thiserror::Error)]

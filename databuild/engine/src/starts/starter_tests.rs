@@ -241,6 +241,7 @@ impl Bench {
                 match effect {
                     Effect::Start(spec) => self.start(spec, hooks),
                     Effect::Publish { attempt, outputs, .. } => self.publish(attempt, &outputs),
+                    Effect::Fire { .. } => unreachable!("no schedule is declared"),
                     Effect::Look { want, sets } => {
                         let sightings = look_at(&self.core.state, &sets, &self.starter.observers, false);
                         self.step(Input::Looked { want, sightings });
@@ -770,6 +771,7 @@ fn an_engine_with_a_runner_reads_what_is_there_when_its_attempts_start() {
             slots: 2,
             memory: None,
             traced: true,
+            fires: true,
             executor: over_a_runner(&own, Duration::from_secs(60)),
             close: Vec::new(),
         })

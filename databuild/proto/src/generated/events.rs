@@ -1867,6 +1867,202 @@ impl Record {
             RequestAnswered::new()
         }
     }
+
+    // .databuild.v1.ScheduleFired schedule_fired = 100;
+
+    pub fn schedule_fired(&self) -> &ScheduleFired {
+        match self.event {
+            ::std::option::Option::Some(record::Event::ScheduleFired(ref v)) => v,
+            _ => <ScheduleFired as ::protobuf::Message>::default_instance(),
+        }
+    }
+
+    pub fn clear_schedule_fired(&mut self) {
+        self.event = ::std::option::Option::None;
+    }
+
+    pub fn has_schedule_fired(&self) -> bool {
+        match self.event {
+            ::std::option::Option::Some(record::Event::ScheduleFired(..)) => true,
+            _ => false,
+        }
+    }
+
+    // Param is passed by value, moved
+    pub fn set_schedule_fired(&mut self, v: ScheduleFired) {
+        self.event = ::std::option::Option::Some(record::Event::ScheduleFired(v))
+    }
+
+    // Mutable pointer to the field.
+    pub fn mut_schedule_fired(&mut self) -> &mut ScheduleFired {
+        if let ::std::option::Option::Some(record::Event::ScheduleFired(_)) = self.event {
+        } else {
+            self.event = ::std::option::Option::Some(record::Event::ScheduleFired(ScheduleFired::new()));
+        }
+        match self.event {
+            ::std::option::Option::Some(record::Event::ScheduleFired(ref mut v)) => v,
+            _ => panic!(),
+        }
+    }
+
+    // Take field
+    pub fn take_schedule_fired(&mut self) -> ScheduleFired {
+        if self.has_schedule_fired() {
+            match self.event.take() {
+                ::std::option::Option::Some(record::Event::ScheduleFired(v)) => v,
+                _ => panic!(),
+            }
+        } else {
+            ScheduleFired::new()
+        }
+    }
+
+    // .databuild.v1.TicksSkipped ticks_skipped = 101;
+
+    pub fn ticks_skipped(&self) -> &TicksSkipped {
+        match self.event {
+            ::std::option::Option::Some(record::Event::TicksSkipped(ref v)) => v,
+            _ => <TicksSkipped as ::protobuf::Message>::default_instance(),
+        }
+    }
+
+    pub fn clear_ticks_skipped(&mut self) {
+        self.event = ::std::option::Option::None;
+    }
+
+    pub fn has_ticks_skipped(&self) -> bool {
+        match self.event {
+            ::std::option::Option::Some(record::Event::TicksSkipped(..)) => true,
+            _ => false,
+        }
+    }
+
+    // Param is passed by value, moved
+    pub fn set_ticks_skipped(&mut self, v: TicksSkipped) {
+        self.event = ::std::option::Option::Some(record::Event::TicksSkipped(v))
+    }
+
+    // Mutable pointer to the field.
+    pub fn mut_ticks_skipped(&mut self) -> &mut TicksSkipped {
+        if let ::std::option::Option::Some(record::Event::TicksSkipped(_)) = self.event {
+        } else {
+            self.event = ::std::option::Option::Some(record::Event::TicksSkipped(TicksSkipped::new()));
+        }
+        match self.event {
+            ::std::option::Option::Some(record::Event::TicksSkipped(ref mut v)) => v,
+            _ => panic!(),
+        }
+    }
+
+    // Take field
+    pub fn take_ticks_skipped(&mut self) -> TicksSkipped {
+        if self.has_ticks_skipped() {
+            match self.event.take() {
+                ::std::option::Option::Some(record::Event::TicksSkipped(v)) => v,
+                _ => panic!(),
+            }
+        } else {
+            TicksSkipped::new()
+        }
+    }
+
+    // .databuild.v1.SchedulePaused schedule_paused = 102;
+
+    pub fn schedule_paused(&self) -> &SchedulePaused {
+        match self.event {
+            ::std::option::Option::Some(record::Event::SchedulePaused(ref v)) => v,
+            _ => <SchedulePaused as ::protobuf::Message>::default_instance(),
+        }
+    }
+
+    pub fn clear_schedule_paused(&mut self) {
+        self.event = ::std::option::Option::None;
+    }
+
+    pub fn has_schedule_paused(&self) -> bool {
+        match self.event {
+            ::std::option::Option::Some(record::Event::SchedulePaused(..)) => true,
+            _ => false,
+        }
+    }
+
+    // Param is passed by value, moved
+    pub fn set_schedule_paused(&mut self, v: SchedulePaused) {
+        self.event = ::std::option::Option::Some(record::Event::SchedulePaused(v))
+    }
+
+    // Mutable pointer to the field.
+    pub fn mut_schedule_paused(&mut self) -> &mut SchedulePaused {
+        if let ::std::option::Option::Some(record::Event::SchedulePaused(_)) = self.event {
+        } else {
+            self.event = ::std::option::Option::Some(record::Event::SchedulePaused(SchedulePaused::new()));
+        }
+        match self.event {
+            ::std::option::Option::Some(record::Event::SchedulePaused(ref mut v)) => v,
+            _ => panic!(),
+        }
+    }
+
+    // Take field
+    pub fn take_schedule_paused(&mut self) -> SchedulePaused {
+        if self.has_schedule_paused() {
+            match self.event.take() {
+                ::std::option::Option::Some(record::Event::SchedulePaused(v)) => v,
+                _ => panic!(),
+            }
+        } else {
+            SchedulePaused::new()
+        }
+    }
+
+    // .databuild.v1.ScheduleResumed schedule_resumed = 103;
+
+    pub fn schedule_resumed(&self) -> &ScheduleResumed {
+        match self.event {
+            ::std::option::Option::Some(record::Event::ScheduleResumed(ref v)) => v,
+            _ => <ScheduleResumed as ::protobuf::Message>::default_instance(),
+        }
+    }
+
+    pub fn clear_schedule_resumed(&mut self) {
+        self.event = ::std::option::Option::None;
+    }
+
+    pub fn has_schedule_resumed(&self) -> bool {
+        match self.event {
+            ::std::option::Option::Some(record::Event::ScheduleResumed(..)) => true,
+            _ => false,
+        }
+    }
+
+    // Param is passed by value, moved
+    pub fn set_schedule_resumed(&mut self, v: ScheduleResumed) {
+        self.event = ::std::option::Option::Some(record::Event::ScheduleResumed(v))
+    }
+
+    // Mutable pointer to the field.
+    pub fn mut_schedule_resumed(&mut self) -> &mut ScheduleResumed {
+        if let ::std::option::Option::Some(record::Event::ScheduleResumed(_)) = self.event {
+        } else {
+            self.event = ::std::option::Option::Some(record::Event::ScheduleResumed(ScheduleResumed::new()));
+        }
+        match self.event {
+            ::std::option::Option::Some(record::Event::ScheduleResumed(ref mut v)) => v,
+            _ => panic!(),
+        }
+    }
+
+    // Take field
+    pub fn take_schedule_resumed(&mut self) -> ScheduleResumed {
+        if self.has_schedule_resumed() {
+            match self.event.take() {
+                ::std::option::Option::Some(record::Event::ScheduleResumed(v)) => v,
+                _ => panic!(),
+            }
+        } else {
+            ScheduleResumed::new()
+        }
+    }
 }
 
 impl ::protobuf::Message for Record {
@@ -2001,6 +2197,18 @@ impl ::protobuf::Message for Record {
                 },
                 738 => {
                     self.event = ::std::option::Option::Some(record::Event::RequestAnswered(is.read_message()?));
+                },
+                802 => {
+                    self.event = ::std::option::Option::Some(record::Event::ScheduleFired(is.read_message()?));
+                },
+                810 => {
+                    self.event = ::std::option::Option::Some(record::Event::TicksSkipped(is.read_message()?));
+                },
+                818 => {
+                    self.event = ::std::option::Option::Some(record::Event::SchedulePaused(is.read_message()?));
+                },
+                826 => {
+                    self.event = ::std::option::Option::Some(record::Event::ScheduleResumed(is.read_message()?));
                 },
                 tag => {
                     ::protobuf::rt::read_unknown_or_skip_group(tag, is, self.special_fields.mut_unknown_fields())?;
@@ -2178,6 +2386,22 @@ impl ::protobuf::Message for Record {
                     let len = v.compute_size();
                     my_size += 2 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
                 },
+                &record::Event::ScheduleFired(ref v) => {
+                    let len = v.compute_size();
+                    my_size += 2 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
+                },
+                &record::Event::TicksSkipped(ref v) => {
+                    let len = v.compute_size();
+                    my_size += 2 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
+                },
+                &record::Event::SchedulePaused(ref v) => {
+                    let len = v.compute_size();
+                    my_size += 2 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
+                },
+                &record::Event::ScheduleResumed(ref v) => {
+                    let len = v.compute_size();
+                    my_size += 2 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
+                },
             };
         }
         my_size += ::protobuf::rt::unknown_fields_size(self.special_fields.unknown_fields());
@@ -2311,6 +2535,18 @@ impl ::protobuf::Message for Record {
                 &record::Event::RequestAnswered(ref v) => {
                     ::protobuf::rt::write_message_field_with_cached_size(92, v, os)?;
                 },
+                &record::Event::ScheduleFired(ref v) => {
+                    ::protobuf::rt::write_message_field_with_cached_size(100, v, os)?;
+                },
+                &record::Event::TicksSkipped(ref v) => {
+                    ::protobuf::rt::write_message_field_with_cached_size(101, v, os)?;
+                },
+                &record::Event::SchedulePaused(ref v) => {
+                    ::protobuf::rt::write_message_field_with_cached_size(102, v, os)?;
+                },
+                &record::Event::ScheduleResumed(ref v) => {
+                    ::protobuf::rt::write_message_field_with_cached_size(103, v, os)?;
+                },
             };
         }
         os.write_unknown_fields(self.special_fields.unknown_fields())?;
@@ -2334,6 +2570,10 @@ impl ::protobuf::Message for Record {
         self.at_ns = 0;
         self.actor.clear();
         self.cause.clear();
+        self.event = ::std::option::Option::None;
+        self.event = ::std::option::Option::None;
+        self.event = ::std::option::Option::None;
+        self.event = ::std::option::Option::None;
         self.event = ::std::option::Option::None;
         self.event = ::std::option::Option::None;
         self.event = ::std::option::Option::None;
@@ -2467,6 +2707,14 @@ pub mod record {
         TokenRevoked(super::TokenRevoked),
         // @@protoc_insertion_point(oneof_field:databuild.v1.Record.request_answered)
         RequestAnswered(super::RequestAnswered),
+        // @@protoc_insertion_point(oneof_field:databuild.v1.Record.schedule_fired)
+        ScheduleFired(super::ScheduleFired),
+        // @@protoc_insertion_point(oneof_field:databuild.v1.Record.ticks_skipped)
+        TicksSkipped(super::TicksSkipped),
+        // @@protoc_insertion_point(oneof_field:databuild.v1.Record.schedule_paused)
+        SchedulePaused(super::SchedulePaused),
+        // @@protoc_insertion_point(oneof_field:databuild.v1.Record.schedule_resumed)
+        ScheduleResumed(super::ScheduleResumed),
     }
 
     impl ::protobuf::Oneof for Event {
@@ -2819,6 +3067,55 @@ impl Cause {
     pub fn set_want(&mut self, v: u64) {
         self.cause = ::std::option::Option::Some(cause::Cause::Want(v))
     }
+
+    // string schedule = 4;
+
+    pub fn schedule(&self) -> &str {
+        match self.cause {
+            ::std::option::Option::Some(cause::Cause::Schedule(ref v)) => v,
+            _ => "",
+        }
+    }
+
+    pub fn clear_schedule(&mut self) {
+        self.cause = ::std::option::Option::None;
+    }
+
+    pub fn has_schedule(&self) -> bool {
+        match self.cause {
+            ::std::option::Option::Some(cause::Cause::Schedule(..)) => true,
+            _ => false,
+        }
+    }
+
+    // Param is passed by value, moved
+    pub fn set_schedule(&mut self, v: ::std::string::String) {
+        self.cause = ::std::option::Option::Some(cause::Cause::Schedule(v))
+    }
+
+    // Mutable pointer to the field.
+    pub fn mut_schedule(&mut self) -> &mut ::std::string::String {
+        if let ::std::option::Option::Some(cause::Cause::Schedule(_)) = self.cause {
+        } else {
+            self.cause = ::std::option::Option::Some(cause::Cause::Schedule(::std::string::String::new()));
+        }
+        match self.cause {
+            ::std::option::Option::Some(cause::Cause::Schedule(ref mut v)) => v,
+            _ => panic!(),
+        }
+    }
+
+    // Take field
+    pub fn take_schedule(&mut self) -> ::std::string::String {
+        if self.has_schedule() {
+            match self.cause.take() {
+                ::std::option::Option::Some(cause::Cause::Schedule(v)) => v,
+                _ => panic!(),
+            }
+        } else {
+            ::std::string::String::new()
+        }
+    }
 }
 
 impl ::protobuf::Message for Cause {
@@ -2839,6 +3136,9 @@ impl ::protobuf::Message for Cause {
                 },
                 24 => {
                     self.cause = ::std::option::Option::Some(cause::Cause::Want(is.read_uint64()?));
+                },
+                34 => {
+                    self.cause = ::std::option::Option::Some(cause::Cause::Schedule(is.read_string()?));
                 },
                 tag => {
                     ::protobuf::rt::read_unknown_or_skip_group(tag, is, self.special_fields.mut_unknown_fields())?;
@@ -2864,6 +3164,9 @@ impl ::protobuf::Message for Cause {
                 &cause::Cause::Want(v) => {
                     my_size += ::protobuf::rt::uint64_size(3, v);
                 },
+                &cause::Cause::Schedule(ref v) => {
+                    my_size += ::protobuf::rt::string_size(4, &v);
+                },
             };
         }
         my_size += ::protobuf::rt::unknown_fields_size(self.special_fields.unknown_fields());
@@ -2882,6 +3185,9 @@ impl ::protobuf::Message for Cause {
                 },
                 &cause::Cause::Want(v) => {
                     os.write_uint64(3, v)?;
+                },
+                &cause::Cause::Schedule(ref v) => {
+                    os.write_string(4, v)?;
                 },
             };
         }
@@ -2902,6 +3208,7 @@ impl ::protobuf::Message for Cause {
     }
 
     fn clear(&mut self) {
+        self.cause = ::std::option::Option::None;
         self.cause = ::std::option::Option::None;
         self.cause = ::std::option::Option::None;
         self.cause = ::std::option::Option::None;
@@ -2929,6 +3236,8 @@ pub mod cause {
         Run(u64),
         // @@protoc_insertion_point(oneof_field:databuild.v1.Cause.want)
         Want(u64),
+        // @@protoc_insertion_point(oneof_field:databuild.v1.Cause.schedule)
+        Schedule(::std::string::String),
     }
 
     impl ::protobuf::Oneof for Cause {
@@ -10261,6 +10570,460 @@ impl ::protobuf::Message for KeptAnswer {
             content_type: ::std::string::String::new(),
             location: ::std::string::String::new(),
             body: ::std::string::String::new(),
+            special_fields: ::protobuf::SpecialFields::new(),
+        };
+        &instance
+    }
+}
+
+// @@protoc_insertion_point(message:databuild.v1.ScheduleFired)
+#[derive(PartialEq,Clone,Default,Debug)]
+pub struct ScheduleFired {
+    // message fields
+    // @@protoc_insertion_point(field:databuild.v1.ScheduleFired.schedule)
+    pub schedule: ::std::string::String,
+    // @@protoc_insertion_point(field:databuild.v1.ScheduleFired.tick)
+    pub tick: ::protobuf::MessageField<Instant>,
+    // @@protoc_insertion_point(field:databuild.v1.ScheduleFired.want)
+    pub want: u64,
+    // special fields
+    // @@protoc_insertion_point(special_field:databuild.v1.ScheduleFired.special_fields)
+    pub special_fields: ::protobuf::SpecialFields,
+}
+
+impl<'a> ::std::default::Default for &'a ScheduleFired {
+    fn default() -> &'a ScheduleFired {
+        <ScheduleFired as ::protobuf::Message>::default_instance()
+    }
+}
+
+impl ScheduleFired {
+    pub fn new() -> ScheduleFired {
+        ::std::default::Default::default()
+    }
+}
+
+impl ::protobuf::Message for ScheduleFired {
+    const NAME: &'static str = "ScheduleFired";
+
+    fn is_initialized(&self) -> bool {
+        true
+    }
+
+    fn merge_from(&mut self, is: &mut ::protobuf::CodedInputStream<'_>) -> ::protobuf::Result<()> {
+        while let Some(tag) = is.read_raw_tag_or_eof()? {
+            match tag {
+                10 => {
+                    self.schedule = is.read_string()?;
+                },
+                18 => {
+                    ::protobuf::rt::read_singular_message_into_field(is, &mut self.tick)?;
+                },
+                24 => {
+                    self.want = is.read_uint64()?;
+                },
+                tag => {
+                    ::protobuf::rt::read_unknown_or_skip_group(tag, is, self.special_fields.mut_unknown_fields())?;
+                },
+            };
+        }
+        ::std::result::Result::Ok(())
+    }
+
+    // Compute sizes of nested messages
+    #[allow(unused_variables)]
+    fn compute_size(&self) -> u64 {
+        let mut my_size = 0;
+        if !self.schedule.is_empty() {
+            my_size += ::protobuf::rt::string_size(1, &self.schedule);
+        }
+        if let Some(v) = self.tick.as_ref() {
+            let len = v.compute_size();
+            my_size += 1 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
+        }
+        if self.want != 0 {
+            my_size += ::protobuf::rt::uint64_size(3, self.want);
+        }
+        my_size += ::protobuf::rt::unknown_fields_size(self.special_fields.unknown_fields());
+        self.special_fields.cached_size().set(my_size as u32);
+        my_size
+    }
+
+    fn write_to_with_cached_sizes(&self, os: &mut ::protobuf::CodedOutputStream<'_>) -> ::protobuf::Result<()> {
+        if !self.schedule.is_empty() {
+            os.write_string(1, &self.schedule)?;
+        }
+        if let Some(v) = self.tick.as_ref() {
+            ::protobuf::rt::write_message_field_with_cached_size(2, v, os)?;
+        }
+        if self.want != 0 {
+            os.write_uint64(3, self.want)?;
+        }
+        os.write_unknown_fields(self.special_fields.unknown_fields())?;
+        ::std::result::Result::Ok(())
+    }
+
+    fn special_fields(&self) -> &::protobuf::SpecialFields {
+        &self.special_fields
+    }
+
+    fn mut_special_fields(&mut self) -> &mut ::protobuf::SpecialFields {
+        &mut self.special_fields
+    }
+
+    fn new() -> ScheduleFired {
+        ScheduleFired::new()
+    }
+
+    fn clear(&mut self) {
+        self.schedule.clear();
+        self.tick.clear();
+        self.want = 0;
+        self.special_fields.clear();
+    }
+
+    fn default_instance() -> &'static ScheduleFired {
+        static instance: ScheduleFired = ScheduleFired {
+            schedule: ::std::string::String::new(),
+            tick: ::protobuf::MessageField::none(),
+            want: 0,
+            special_fields: ::protobuf::SpecialFields::new(),
+        };
+        &instance
+    }
+}
+
+// @@protoc_insertion_point(message:databuild.v1.TicksSkipped)
+#[derive(PartialEq,Clone,Default,Debug)]
+pub struct TicksSkipped {
+    // message fields
+    // @@protoc_insertion_point(field:databuild.v1.TicksSkipped.schedule)
+    pub schedule: ::std::string::String,
+    // @@protoc_insertion_point(field:databuild.v1.TicksSkipped.first)
+    pub first: ::protobuf::MessageField<Instant>,
+    // @@protoc_insertion_point(field:databuild.v1.TicksSkipped.last)
+    pub last: ::protobuf::MessageField<Instant>,
+    // @@protoc_insertion_point(field:databuild.v1.TicksSkipped.count)
+    pub count: u64,
+    // @@protoc_insertion_point(field:databuild.v1.TicksSkipped.reason)
+    pub reason: i32,
+    // @@protoc_insertion_point(field:databuild.v1.TicksSkipped.message)
+    pub message: ::std::string::String,
+    // special fields
+    // @@protoc_insertion_point(special_field:databuild.v1.TicksSkipped.special_fields)
+    pub special_fields: ::protobuf::SpecialFields,
+}
+
+impl<'a> ::std::default::Default for &'a TicksSkipped {
+    fn default() -> &'a TicksSkipped {
+        <TicksSkipped as ::protobuf::Message>::default_instance()
+    }
+}
+
+impl TicksSkipped {
+    pub fn new() -> TicksSkipped {
+        ::std::default::Default::default()
+    }
+}
+
+impl ::protobuf::Message for TicksSkipped {
+    const NAME: &'static str = "TicksSkipped";
+
+    fn is_initialized(&self) -> bool {
+        true
+    }
+
+    fn merge_from(&mut self, is: &mut ::protobuf::CodedInputStream<'_>) -> ::protobuf::Result<()> {
+        while let Some(tag) = is.read_raw_tag_or_eof()? {
+            match tag {
+                10 => {
+                    self.schedule = is.read_string()?;
+                },
+                18 => {
+                    ::protobuf::rt::read_singular_message_into_field(is, &mut self.first)?;
+                },
+                26 => {
+                    ::protobuf::rt::read_singular_message_into_field(is, &mut self.last)?;
+                },
+                32 => {
+                    self.count = is.read_uint64()?;
+                },
+                40 => {
+                    self.reason = is.read_int32()?;
+                },
+                50 => {
+                    self.message = is.read_string()?;
+                },
+                tag => {
+                    ::protobuf::rt::read_unknown_or_skip_group(tag, is, self.special_fields.mut_unknown_fields())?;
+                },
+            };
+        }
+        ::std::result::Result::Ok(())
+    }
+
+    // Compute sizes of nested messages
+    #[allow(unused_variables)]
+    fn compute_size(&self) -> u64 {
+        let mut my_size = 0;
+        if !self.schedule.is_empty() {
+            my_size += ::protobuf::rt::string_size(1, &self.schedule);
+        }
+        if let Some(v) = self.first.as_ref() {
+            let len = v.compute_size();
+            my_size += 1 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
+        }
+        if let Some(v) = self.last.as_ref() {
+            let len = v.compute_size();
+            my_size += 1 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
+        }
+        if self.count != 0 {
+            my_size += ::protobuf::rt::uint64_size(4, self.count);
+        }
+        if self.reason != 0 {
+            my_size += ::protobuf::rt::int32_size(5, self.reason);
+        }
+        if !self.message.is_empty() {
+            my_size += ::protobuf::rt::string_size(6, &self.message);
+        }
+        my_size += ::protobuf::rt::unknown_fields_size(self.special_fields.unknown_fields());
+        self.special_fields.cached_size().set(my_size as u32);
+        my_size
+    }
+
+    fn write_to_with_cached_sizes(&self, os: &mut ::protobuf::CodedOutputStream<'_>) -> ::protobuf::Result<()> {
+        if !self.schedule.is_empty() {
+            os.write_string(1, &self.schedule)?;
+        }
+        if let Some(v) = self.first.as_ref() {
+            ::protobuf::rt::write_message_field_with_cached_size(2, v, os)?;
+        }
+        if let Some(v) = self.last.as_ref() {
+            ::protobuf::rt::write_message_field_with_cached_size(3, v, os)?;
+        }
+        if self.count != 0 {
+            os.write_uint64(4, self.count)?;
+        }
+        if self.reason != 0 {
+            os.write_int32(5, self.reason)?;
+        }
+        if !self.message.is_empty() {
+            os.write_string(6, &self.message)?;
+        }
+        os.write_unknown_fields(self.special_fields.unknown_fields())?;
+        ::std::result::Result::Ok(())
+    }
+
+    fn special_fields(&self) -> &::protobuf::SpecialFields {
+        &self.special_fields
+    }
+
+    fn mut_special_fields(&mut self) -> &mut ::protobuf::SpecialFields {
+        &mut self.special_fields
+    }
+
+    fn new() -> TicksSkipped {
+        TicksSkipped::new()
+    }
+
+    fn clear(&mut self) {
+        self.schedule.clear();
+        self.first.clear();
+        self.last.clear();
+        self.count = 0;
+        self.reason = 0;
+        self.message.clear();
+        self.special_fields.clear();
+    }
+
+    fn default_instance() -> &'static TicksSkipped {
+        static instance: TicksSkipped = TicksSkipped {
+            schedule: ::std::string::String::new(),
+            first: ::protobuf::MessageField::none(),
+            last: ::protobuf::MessageField::none(),
+            count: 0,
+            reason: 0,
+            message: ::std::string::String::new(),
+            special_fields: ::protobuf::SpecialFields::new(),
+        };
+        &instance
+    }
+}
+
+// @@protoc_insertion_point(message:databuild.v1.SchedulePaused)
+#[derive(PartialEq,Clone,Default,Debug)]
+pub struct SchedulePaused {
+    // message fields
+    // @@protoc_insertion_point(field:databuild.v1.SchedulePaused.schedule)
+    pub schedule: ::std::string::String,
+    // special fields
+    // @@protoc_insertion_point(special_field:databuild.v1.SchedulePaused.special_fields)
+    pub special_fields: ::protobuf::SpecialFields,
+}
+
+impl<'a> ::std::default::Default for &'a SchedulePaused {
+    fn default() -> &'a SchedulePaused {
+        <SchedulePaused as ::protobuf::Message>::default_instance()
+    }
+}
+
+impl SchedulePaused {
+    pub fn new() -> SchedulePaused {
+        ::std::default::Default::default()
+    }
+}
+
+impl ::protobuf::Message for SchedulePaused {
+    const NAME: &'static str = "SchedulePaused";
+
+    fn is_initialized(&self) -> bool {
+        true
+    }
+
+    fn merge_from(&mut self, is: &mut ::protobuf::CodedInputStream<'_>) -> ::protobuf::Result<()> {
+        while let Some(tag) = is.read_raw_tag_or_eof()? {
+            match tag {
+                10 => {
+                    self.schedule = is.read_string()?;
+                },
+                tag => {
+                    ::protobuf::rt::read_unknown_or_skip_group(tag, is, self.special_fields.mut_unknown_fields())?;
+                },
+            };
+        }
+        ::std::result::Result::Ok(())
+    }
+
+    // Compute sizes of nested messages
+    #[allow(unused_variables)]
+    fn compute_size(&self) -> u64 {
+        let mut my_size = 0;
+        if !self.schedule.is_empty() {
+            my_size += ::protobuf::rt::string_size(1, &self.schedule);
+        }
+        my_size += ::protobuf::rt::unknown_fields_size(self.special_fields.unknown_fields());
+        self.special_fields.cached_size().set(my_size as u32);
+        my_size
+    }
+
+    fn write_to_with_cached_sizes(&self, os: &mut ::protobuf::CodedOutputStream<'_>) -> ::protobuf::Result<()> {
+        if !self.schedule.is_empty() {
+            os.write_string(1, &self.schedule)?;
+        }
+        os.write_unknown_fields(self.special_fields.unknown_fields())?;
+        ::std::result::Result::Ok(())
+    }
+
+    fn special_fields(&self) -> &::protobuf::SpecialFields {
+        &self.special_fields
+    }
+
+    fn mut_special_fields(&mut self) -> &mut ::protobuf::SpecialFields {
+        &mut self.special_fields
+    }
+
+    fn new() -> SchedulePaused {
+        SchedulePaused::new()
+    }
+
+    fn clear(&mut self) {
+        self.schedule.clear();
+        self.special_fields.clear();
+    }
+
+    fn default_instance() -> &'static SchedulePaused {
+        static instance: SchedulePaused = SchedulePaused {
+            schedule: ::std::string::String::new(),
+            special_fields: ::protobuf::SpecialFields::new(),
+        };
+        &instance
+    }
+}
+
+// @@protoc_insertion_point(message:databuild.v1.ScheduleResumed)
+#[derive(PartialEq,Clone,Default,Debug)]
+pub struct ScheduleResumed {
+    // message fields
+    // @@protoc_insertion_point(field:databuild.v1.ScheduleResumed.schedule)
+    pub schedule: ::std::string::String,
+    // special fields
+    // @@protoc_insertion_point(special_field:databuild.v1.ScheduleResumed.special_fields)
+    pub special_fields: ::protobuf::SpecialFields,
+}
+
+impl<'a> ::std::default::Default for &'a ScheduleResumed {
+    fn default() -> &'a ScheduleResumed {
+        <ScheduleResumed as ::protobuf::Message>::default_instance()
+    }
+}
+
+impl ScheduleResumed {
+    pub fn new() -> ScheduleResumed {
+        ::std::default::Default::default()
+    }
+}
+
+impl ::protobuf::Message for ScheduleResumed {
+    const NAME: &'static str = "ScheduleResumed";
+
+    fn is_initialized(&self) -> bool {
+        true
+    }
+
+    fn merge_from(&mut self, is: &mut ::protobuf::CodedInputStream<'_>) -> ::protobuf::Result<()> {
+        while let Some(tag) = is.read_raw_tag_or_eof()? {
+            match tag {
+                10 => {
+                    self.schedule = is.read_string()?;
+                },
+                tag => {
+                    ::protobuf::rt::read_unknown_or_skip_group(tag, is, self.special_fields.mut_unknown_fields())?;
+                },
+            };
+        }
+        ::std::result::Result::Ok(())
+    }
+
+    // Compute sizes of nested messages
+    #[allow(unused_variables)]
+    fn compute_size(&self) -> u64 {
+        let mut my_size = 0;
+        if !self.schedule.is_empty() {
+            my_size += ::protobuf::rt::string_size(1, &self.schedule);
+        }
+        my_size += ::protobuf::rt::unknown_fields_size(self.special_fields.unknown_fields());
+        self.special_fields.cached_size().set(my_size as u32);
+        my_size
+    }
+
+    fn write_to_with_cached_sizes(&self, os: &mut ::protobuf::CodedOutputStream<'_>) -> ::protobuf::Result<()> {
+        if !self.schedule.is_empty() {
+            os.write_string(1, &self.schedule)?;
+        }
+        os.write_unknown_fields(self.special_fields.unknown_fields())?;
+        ::std::result::Result::Ok(())
+    }
+
+    fn special_fields(&self) -> &::protobuf::SpecialFields {
+        &self.special_fields
+    }
+
+    fn mut_special_fields(&mut self) -> &mut ::protobuf::SpecialFields {
+        &mut self.special_fields
+    }
+
+    fn new() -> ScheduleResumed {
+        ScheduleResumed::new()
+    }
+
+    fn clear(&mut self) {
+        self.schedule.clear();
+        self.special_fields.clear();
+    }
+
+    fn default_instance() -> &'static ScheduleResumed {
+        static instance: ScheduleResumed = ScheduleResumed {
+            schedule: ::std::string::String::new(),
             special_fields: ::protobuf::SpecialFields::new(),
         };
         &instance

@@ -22,6 +22,7 @@ pub(super) mod plans;
 pub(super) mod pools;
 pub(super) mod queue;
 pub(super) mod runs;
+pub(super) mod schedules;
 pub(super) mod server;
 pub(super) mod sessions;
 pub(super) mod timeline;

@@ -9,6 +9,7 @@
 //! - A `GET` changes nothing. What a form does is shown first, and needs what only our own pages know ([`form`]).
 
 mod answer;
+mod automation;
 mod changes;
 mod checks;
 mod compare;

@@ -2,8 +2,8 @@
 
 use super::answer::guarded;
 use super::{
-    changes, checks, compare, datasets, events, files, graph, live, now, plans, queue, runs, server,
-    timeline, wants,
+    automation, changes, checks, compare, datasets, events, files, graph, live, now, plans, queue, runs,
+    server, timeline, wants,
 };
 use crate::state::App;
 use axum::middleware::map_response;
@@ -12,6 +12,7 @@ use axum::Router;
 /// All of them.
 pub(crate) fn routes() -> Router<App> {
     Router::new()
+        .merge(automation::routes())
         .merge(changes::routes())
         .merge(checks::routes())
         .merge(compare::routes())

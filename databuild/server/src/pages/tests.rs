@@ -123,7 +123,7 @@ impl Got {
 }
 
 /// Pages of the graph of tests, with what each must show.
-const PAGES: [(&str, &str); 30] = [
+const PAGES: [(&str, &str); 32] = [
     ("/", "<h1>Now</h1>"),
     ("/datasets", "<b>2 datasets</b>"),
     ("/datasets?q=cust", "/datasets/customer"),
@@ -140,6 +140,8 @@ const PAGES: [(&str, &str); 30] = [
     ("/runs", "There is no such run."),
     ("/wants", "There is no such want."),
     ("/plans", "No plan is kept."),
+    ("/automation", "<a href=\"/automation/nightly\">"),
+    ("/automation/nightly", "Next ticks"),
     ("/queue", "Nothing is running, and nothing waits."),
     ("/server", "up for <b>"),
     ("/timeline", "No run was under way then."),

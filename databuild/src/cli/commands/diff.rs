@@ -168,7 +168,7 @@ fn print(view: &DiffView, same: bool) {
     if same {
         let short = |id: &str| id.get(..8).unwrap_or(id).to_owned();
         output::line(&format!(
-            "{} and {} have the same jobs, datasets, checks and pools",
+            "{} and {} have the same jobs, datasets, checks, schedules and pools",
             short(&view.base),
             short(&view.head)
         ));
@@ -185,6 +185,10 @@ fn print(view: &DiffView, same: bool) {
     }
     for check in &view.checks {
         output::line(&format!("{:<8} check {}{}", check.change, check.check, what(&check.what)));
+    }
+    for schedule in &view.schedules {
+        let what = what(&schedule.what);
+        output::line(&format!("{:<8} schedule {}{what}", schedule.change, schedule.schedule));
     }
     for pool in &view.pools {
         let slots = match (pool.before, pool.now) {

@@ -25,6 +25,7 @@ pub mod queue;
 pub mod runs;
 mod runs_compare;
 pub mod scan;
+pub mod schedules;
 pub mod serve;
 pub mod shell;
 pub mod shim;

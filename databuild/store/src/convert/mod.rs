@@ -23,6 +23,7 @@ mod plans;
 mod pools;
 mod requests;
 mod runs;
+mod schedules;
 mod sightings;
 mod tokens;
 mod trials;

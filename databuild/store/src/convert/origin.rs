@@ -31,6 +31,7 @@ pub(super) fn cause(cause: Option<&Cause>) -> MessageField<stored::Cause> {
         }
         Cause::Run(run) => stored::cause::Cause::Run(run.0),
         Cause::Want(want) => stored::cause::Cause::Want(want.0),
+        Cause::Schedule(name) => stored::cause::Cause::Schedule(name.to_string()),
     };
     MessageField::some(stored::Cause { cause: Some(cause), ..Default::default() })
 }
@@ -68,6 +69,7 @@ pub(super) fn read(
                 }
                 Some(stored::cause::Cause::Run(run)) => Cause::Run(RunId(run)),
                 Some(stored::cause::Cause::Want(want)) => Cause::Want(WantId(want)),
+                Some(stored::cause::Cause::Schedule(name)) => Cause::Schedule(name.into()),
                 None => return Err(malformed("has a cause that is nothing")),
             })
         }

@@ -142,7 +142,7 @@ fn new_want(at: i64, want: &WantCreated, origin: &Origin) -> WantRow {
         refresh: want.refresh,
         targets: want.shown_targets().clone(),
         comment: want.comment.clone(),
-        source: origin.client().unwrap_or_default().to_owned(),
+        source: origin.source().to_owned(),
         by: origin.to_string(),
         as_of: rounded(want.as_of),
         expires_at: want.expires_at.map(rounded),

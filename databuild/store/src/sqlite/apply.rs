@@ -94,7 +94,7 @@ fn open_want(
             want.refresh.word(),
             json(want.shown_targets()),
             want.comment,
-            origin.client().unwrap_or_default(),
+            origin.source(),
             micros(want.as_of),
             want.expires_at.map(micros),
             want.due_at.map(micros),

@@ -365,7 +365,7 @@
   // ---- Keys
 
   const places = {
-    n: "/", d: "/datasets", r: "/runs", w: "/wants", p: "/plans", g: "/graph", q: "/queue", t: "/timeline", c: "/changes", k: "/checks",
+    n: "/", d: "/datasets", r: "/runs", w: "/wants", p: "/plans", g: "/graph", q: "/queue", a: "/automation", t: "/timeline", c: "/changes", k: "/checks",
     e: "/events", s: "/server",
   };
   const help = [

@@ -272,7 +272,7 @@ fn what_is_stale(stale: &StaleView) -> Markup {
     }
 }
 
-/// Datasets, checks, pools and other names that differ.
+/// Datasets, checks, schedules, pools and other names that differ.
 fn others(diff: &DiffView) -> Vec<Markup> {
     let respects = |what: &[String]| html! { @if !what.is_empty() { span.soft { ": " (what.join(", ")) } } };
     let slots = |slots: Option<u32>| slots.map_or_else(|| "none".to_owned(), |slots| slots.to_string());
@@ -285,13 +285,16 @@ fn others(diff: &DiffView) -> Vec<Markup> {
     let checks = diff.checks.iter().map(|one| {
         html! { (how(&one.change)) " check " span.m { (one.check) } (respects(&one.what)) }
     });
+    let schedules = diff.schedules.iter().map(|one| {
+        html! { (how(&one.change)) " schedule " span.m { (one.schedule) } (respects(&one.what)) }
+    });
     let pools = diff.pools.iter().map(|one| {
         html! { (how(&one.change)) " pool " span.m { (one.pool) } span.soft { ": slots " (slots(one.before)) " \u{2192} " (slots(one.now)) } }
     });
     let moved = diff.moved.iter().map(|one| {
         html! { (how(&one.change)) " other name of the " (one.kind) " " span.m { (one.to) } span.soft { ", which was " (one.from) } }
     });
-    datasets.chain(checks).chain(pools).chain(moved).collect()
+    datasets.chain(checks).chain(schedules).chain(pools).chain(moved).collect()
 }
 
 /// A comparison of what a job made and makes.
@@ -478,6 +481,7 @@ mod tests {
                 what: Vec::new(),
             }],
             checks: Vec::new(),
+            schedules: Vec::new(),
             pools: Vec::new(),
             moved: Vec::new(),
             stale: Some(StaleView {

@@ -1,6 +1,7 @@
 //! One file for each page. A page is a function from answers of the API to a [`crate::layout::Page`].
 
 pub mod ask;
+pub mod automation;
 pub mod change;
 pub mod changes;
 pub mod checks;

@@ -81,12 +81,19 @@ fn stays(idle: &Idle, now: Timestamp) -> Markup {
     let Some(after) = idle.after_seconds else {
         return html! { "It stays up until somebody stops it." };
     };
+    let mut keepers = vec![
+        (idle.runs as u64, "run", links::runs()),
+        (idle.wants as u64, "open want", links::wants().with("state", "open")),
+        (idle.schedules as u64, "schedule", links::automation()),
+    ];
+    keepers.retain(|(count, ..)| *count > 0);
     html! {
-        @if idle.runs + idle.wants > 0 {
-            @if idle.runs > 0 { a href=(links::runs()) { (many(idle.runs as u64, "run")) } }
-            @if idle.runs > 0 && idle.wants > 0 { " and " }
-            @if idle.wants > 0 { a href=(links::wants().with("state", "open")) { (many(idle.wants as u64, "want")) } }
-            " that " (plural((idle.runs + idle.wants) as u64, "is not over keeps", "are not over keep")) " it up."
+        @if !keepers.is_empty() {
+            @for (at, (count, word, link)) in keepers.iter().enumerate() {
+                @if at > 0 { (if at + 1 == keepers.len() { " and " } else { ", " }) }
+                a href=(link) { (many(*count, word)) }
+            }
+            " " (plural(keepers.iter().map(|(count, ..)| count).sum(), "keeps", "keep")) " it up."
         } @else if let Some(end) = &idle.ends_at {
             "Nothing keeps it up: if nobody uses it, it ends " (ago(end, now)) ", " (length(after.saturating_mul(1000))) " after " (if idle.used_at.is_some() { "its last use" } else { "its start" }) "."
         }
@@ -327,7 +334,7 @@ mod tests {
         let shown = shown(&status());
         for part in [
             "up for <b><time",
-            "1 run</a> and <a href=\"/wants?state=open\">2 wants</a> that are not over keep it up.",
+            "1 run</a> and <a href=\"/wants?state=open\">2 open wants</a> keep it up.",
             "of another version",
             "8.2.1, as",
             "Lists and counts",

@@ -70,6 +70,12 @@ pub(super) const ENTRIES: &[Entry] = &[
         cure: "Declare each pool once, with at least one slot. Let a job take at least one slot, or leave the pool out.",
     },
     Entry {
+        code: "bad_schedule",
+        kind: Kind::Detail,
+        cause: "A schedule has no time at which it could fire, no targets, or a value that it cannot have; or it is listed twice.",
+        cure: "The message says which. A cron has five fields (minute, hour, day of month, month, day of week), or seven with seconds before and years after them.",
+    },
+    Entry {
         code: "bad_rule",
         kind: Kind::Detail,
         cause: "A `keys.window` or `keys.latest` of an input reads 0 keys, or a `keys.offset` is 0.",

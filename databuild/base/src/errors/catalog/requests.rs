@@ -479,6 +479,12 @@ pub(super) const ENTRIES: &[Entry] = &[
         cure: "Ask for less: filter by job, state or partition, or use a smaller `--limit`.",
     },
     Entry {
+        code: "schedule_not_found",
+        kind: Kind::NotFound,
+        cause: "The graph that the server follows has no schedule of this name.",
+        cure: "Run `databuild schedules` to see the schedules. Declare a new one with `databuild_schedule`, list it in `schedules` of the graph, and deploy the graph.",
+    },
+    Entry {
         code: "range_of_static_keys",
         kind: Kind::Invalid,
         cause: "The reference has a range of listed or dynamic keys. Only time keys have ranges.",

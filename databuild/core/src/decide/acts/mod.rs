@@ -9,6 +9,7 @@ pub(crate) mod pool;
 pub(crate) mod register;
 pub(crate) mod request;
 pub(crate) mod run;
+pub(crate) mod schedule;
 pub(crate) mod taint;
 pub(crate) mod token;
 pub(crate) mod trial;

@@ -6,7 +6,9 @@ use crate::decide::messages::input::Registration;
 use crate::decide::messages::refusal::Refusal;
 use crate::decide::messages::step::Reply;
 use crate::decide::out::Out;
-use crate::graph::CheckedGraph;
+use crate::decide::queries::ticks::{skipped, unaccounted};
+use crate::event::Skip;
+use crate::graph::{CheckedGraph, Graph};
 
 /// A graph becomes the one that new work follows.
 pub(crate) fn register(out: &mut Out, registration: Registration) -> Result<Reply, Refusal> {
@@ -24,6 +26,9 @@ pub(crate) fn register(out: &mut Out, registration: Registration) -> Result<Repl
         })?,
     };
     let before = out.state.followed().cloned();
+    if let Some(before) = &before {
+        skip_replaced(out, &before.graph, &checked);
+    }
     let rests = rests(out.state);
     out.graph(event, checked);
     if let Some(before) = before {
@@ -31,4 +36,20 @@ pub(crate) fn register(out: &mut Out, registration: Registration) -> Result<Repl
         replan::replan(out, &before.graph, rests, &[]);
     }
     Ok(Reply::Registered { changed: true })
+}
+
+/// Accounts for ticks that were due and that the new graph does not fire, since it has their schedule with other times or not
+/// at all.
+fn skip_replaced(out: &mut Out, before: &Graph, checked: &CheckedGraph) {
+    for schedule in before.schedules() {
+        if checked.graph().schedule(&schedule.name).is_some_and(|now| now.when == schedule.when) {
+            continue;
+        }
+        if let Some(range) = unaccounted(out.state, schedule, out.now) {
+            let paused =
+                out.state.schedules().get(&schedule.name).is_some_and(|known| known.paused_at.is_some());
+            let reason = if paused { Skip::Paused } else { Skip::Replaced };
+            out.event(skipped(&schedule.name, range, reason, None));
+        }
+    }
 }

@@ -3,6 +3,7 @@
 pub(crate) mod again;
 pub(crate) mod dispatch;
 pub(crate) mod retry;
+pub(crate) mod schedules;
 pub(crate) mod start;
 pub(crate) mod trials;
 pub(crate) mod wants;

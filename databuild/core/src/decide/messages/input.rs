@@ -9,6 +9,7 @@ use crate::event::{
 use crate::graph::{CheckedGraph, Params};
 use crate::ids::{AttemptId, GraphId, PlanId, RunId, TrialId, WantId};
 use jiff::Timestamp;
+use std::sync::Arc;
 
 /// Something that happened or was asked for.
 #[derive(Debug, Clone)]
@@ -49,6 +50,21 @@ pub enum Input {
         /// Its id.
         pid: u32,
     },
+    /// What [`Effect::Fire`] asked for was looked at.
+    Fired {
+        /// Name of the schedule.
+        schedule: Arc<str>,
+        /// The tick.
+        tick: Timestamp,
+        /// What was seen.
+        sightings: Sightings,
+    },
+    /// No tick of the schedule of this name is to be fired.
+    PauseSchedule(String),
+    /// A paused schedule is to go on.
+    ResumeSchedule(String),
+    /// The schedule of this name is to fire now, beside its ticks; with what the caller saw of files.
+    RunSchedule(String, Option<RequestKey>, Sightings),
     /// An attempt is over and what it left was looked at.
     AttemptEnded {
         /// Which.
@@ -125,6 +141,7 @@ impl Input {
             | Input::Invoke(_, seen)
             | Input::CreatePlan(_, seen)
             | Input::ApplyPlan(_, seen)
+            | Input::RunSchedule(_, _, seen)
             | Input::Taint(_, seen)
             | Input::Adopt(_, seen)
             | Input::Sightings(seen) => Some(seen),

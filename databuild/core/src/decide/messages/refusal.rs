@@ -188,6 +188,14 @@ pub enum Refusal {
         /// How many more are unknown.
         more: usize,
     },
+    /// No such schedule.
+    #[error("the graph has no schedule `{name}`; {}", schedules(known))]
+    UnknownSchedule {
+        /// What was asked for.
+        name: String,
+        /// Schedules there are.
+        known: Vec<String>,
+    },
     /// No such pool.
     #[error("the graph has no pool `{name}`; {}", choice(known))]
     UnknownPool {
@@ -229,6 +237,14 @@ fn choice(known: &[String]) -> String {
         "declare one with databuild_pool, and name it in `pools` of a job".to_owned()
     } else {
         format!("it has {}", known.join(", "))
+    }
+}
+
+fn schedules(known: &[String]) -> String {
+    if known.is_empty() {
+        "declare one with databuild_schedule, and list it in `schedules` of the graph".to_owned()
+    } else {
+        format!("it has {}", crate::text::first_of(known.iter().cloned(), crate::text::SOME))
     }
 }
 
@@ -279,6 +295,7 @@ impl Refusal {
             Refusal::BadKey { .. } => "bad_key",
             Refusal::NoSuchKey { .. } => "unknown_key",
             Refusal::UnknownPool { .. } => "pool_not_found",
+            Refusal::UnknownSchedule { .. } => "schedule_not_found",
         }
     }
 }

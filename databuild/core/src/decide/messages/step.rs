@@ -1,6 +1,6 @@
 //! What comes of an input: facts, orders, an answer.
 
-use crate::decide::messages::input::KeyCounts;
+use crate::decide::messages::input::{KeyCounts, WantRequest};
 use crate::decide::messages::refusal::Refusal;
 use crate::event::{OutputRecord, PartitionText, PlanCreated, Record};
 use crate::graph::{DatasetIx, JobIx, Params, Registered};
@@ -90,6 +90,16 @@ pub enum Effect {
         want: WantId,
         /// Which partitions, in the graph of this moment.
         sets: Vec<(DatasetIx, PartitionSet)>,
+    },
+    /// A tick of a schedule is due: look at the files that its want is about; answered by [`Input::Fired`]. Asked again if the
+    /// answer is lost with the server.
+    Fire {
+        /// Name of the schedule.
+        schedule: Arc<str>,
+        /// The tick.
+        tick: Timestamp,
+        /// What will be wanted.
+        request: WantRequest,
     },
     /// An attempt is over and done with: staging and spool may go.
     Forget(AttemptId),

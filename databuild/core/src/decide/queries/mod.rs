@@ -10,4 +10,5 @@ pub mod queue;
 pub(crate) mod ready;
 pub(crate) mod sample;
 pub(crate) mod targets;
+pub(crate) mod ticks;
 pub(crate) mod trials;

@@ -10,7 +10,8 @@ use crate::partition_set::{Axis, PartitionSet};
 use crate::range_set::{Key, RangeSet};
 use crate::state::env::Env;
 use crate::state::{
-    Alias, Answered, Arm, DatasetState, JobWork, Marks, Phase, Run, SavedPlan, State, Tokens, Trial, Want,
+    Alias, Answered, Arm, DatasetState, JobWork, Marks, Phase, Run, SavedPlan, ScheduleState, State, Tokens,
+    Trial, Want,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -64,6 +65,8 @@ pub struct StateDump {
     pub last_trial: TrialId,
     /// Trials.
     pub trials: Vec<TrialDump>,
+    /// Schedules, by name.
+    pub schedules: BTreeMap<String, ScheduleState>,
 }
 
 /// A dynamic key space: its name, ranges of keys in the order in which they came, and which of them are retired.
@@ -271,6 +274,7 @@ impl State {
                     runs,
                     plans,
                     trials,
+                    schedules,
                     // Follows from the graph and `as_of`.
                     extents: _,
                     // Follows from what is discovered.
@@ -309,6 +313,7 @@ impl State {
             runs: runs.values().map(|run| RunDump::of(run, &mut graphs)).collect(),
             trials: trials.values().map(|trial| TrialDump::of(trial, &mut graphs)).collect(),
             last_trial: *last_trial,
+            schedules: schedules.dump(),
             graphs: graphs.dumps,
             last_plan: *last_plan,
             plans: plans.values().map(|saved| SavedPlan::clone(saved)).collect(),

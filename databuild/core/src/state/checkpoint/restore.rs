@@ -9,6 +9,7 @@ use crate::ids::{GraphId, Seq};
 use crate::partition_set::{Axis, PartitionKey, PartitionSet, Shape};
 use crate::range_set::{Key, RangeSet};
 use crate::state::env::Env;
+use crate::state::Schedules;
 use crate::state::{
     DatasetState, Discovered, Invocation, JobWork, Marks, ProvenanceIx, Requests, Run, State, Trial, Want,
 };
@@ -81,6 +82,7 @@ impl State {
             requests,
             last_trial,
             trials,
+            schedules,
         } = dump;
         let mut symbols = key_texts(&texts, &key_spaces)?;
         let registered = registered_graphs(graphs, content, &mut symbols)?;
@@ -94,11 +96,14 @@ impl State {
         }
         let extents = registered.first();
         let extents = extents.map(|registered| Arc::new(registered.graph.extents(as_of, &symbols)));
+        let graph = registered.first().map(|registered| &registered.graph);
+        let schedules = Schedules::restore(schedules, graph);
         let env = Env {
             graph: registered.first().cloned(),
             as_of,
             extents,
             retired: retired_states,
+            schedules,
             ..Env::default()
         };
         let mut state = State {

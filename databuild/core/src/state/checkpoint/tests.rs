@@ -120,7 +120,7 @@ impl World {
                     let end = failed(AttemptOutcome::Canceled);
                     self.give(Input::AttemptEnded { attempt, end });
                 }
-                Effect::Withdraw(_) | Effect::Forget(_) | Effect::Look { .. } => {}
+                Effect::Withdraw(_) | Effect::Forget(_) | Effect::Look { .. } | Effect::Fire { .. } => {}
             }
         }
         step.reply.ok()

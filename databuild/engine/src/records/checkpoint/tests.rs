@@ -209,6 +209,12 @@ fn full() -> StateDump {
             "expires_at": null, "revoked_at": "2024-03-14T01:02:04Z",
         }}))
         .unwrap(),
+        schedules: serde_json::from_value(serde_json::json!({"nightly": {
+            "through": "2024-03-14T01:02:03Z", "when": "every 1d", "paused_at": "2024-03-14T01:02:04Z", "fired": 7,
+            "last_fired": ["2024-03-14T00:00:00Z", 8],
+            "last_skipped": ["2024-03-13T00:00:00Z", "2024-03-13T00:00:00Z", 1, 5, "no graph"],
+        }}))
+        .unwrap(),
         starts: [("//:job".to_owned(), vec![time("2024-03-14T01:02:03.5Z"), time("2024-03-14T01:02:04Z")])]
             .into(),
         symbols: vec!["oslo".to_owned(), "rome".to_owned()],
@@ -269,7 +275,7 @@ fn one_format_has_one_form() {
     let digest = databuild_core::digest::sha256_hex(&bytes_of(&full()));
     assert_eq!(
         (FORMAT, digest.as_str()),
-        (20, "4331f576b3eb3b0c61f2a8464a8f936726479e33bc2f48c056b1ff61b2434a4e")
+        (21, "430d83f97633ac46afc411582ccb0aa58e01fb9273c43cc3899a361237b4d321")
     );
 }
 
