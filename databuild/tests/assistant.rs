@@ -33,6 +33,7 @@ fn answer(message: &Value) -> Value {
 #[test]
 fn an_assistant_builds_by_a_plan_over_standard_input_and_output() {
     let workspace = Workspace::new();
+    workspace.deploy();
     let hello = json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {
         "protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}
     }});

@@ -48,6 +48,7 @@ fn token_and_port_survive_a_stop_and_a_kill() {
 #[test]
 fn commands_ask_the_server_that_they_are_told() {
     let workspace = Workspace::new();
+    workspace.deploy();
     let url = format!("http://{}", server(&workspace)["address"].as_str().unwrap());
     let token = workspace.path().join(".databuild/token");
     let nowhere = tempfile::tempdir().unwrap();

@@ -146,7 +146,7 @@ fn who_waits_is_told_that_another_graph_was_registered() {
     let other = graph.replace(r#""grace_ms":500"#, r#""grace_ms":501"#);
     assert_ne!(graph, other);
     std::fs::write(&file, &other).unwrap();
-    workspace.done(&["status"]);
+    workspace.deploy();
     let mut lines = BufReader::new(build.stdout.take().unwrap()).lines();
     let mut next = || serde_json::from_str::<serde_json::Value>(&lines.next().unwrap().unwrap()).unwrap();
     let id = databuild_core::digest::sha256_hex(other.as_bytes());

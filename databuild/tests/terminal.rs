@@ -4,7 +4,7 @@ mod support;
 
 use rustix::process::{kill_process, Pid, Signal};
 use std::fs::File;
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
 use std::os::fd::{FromRawFd as _, OwnedFd};
 use std::process::Stdio;
 use std::sync::{Arc, Mutex};
@@ -107,4 +107,41 @@ fn messages_stay_and_bars_go_when_the_server_is_killed() {
     assert_eq!(gone, 1, "{lines:#?}");
     assert!(lines.iter().any(|line| line.starts_with("error[server_stopped]")), "{lines:#?}");
     assert!(!lines.iter().any(|line| line.contains("0/1")), "no bar is left: {lines:#?}");
+}
+
+/// Runs `deploy` on a terminal on which somebody types `answer`; its exit code, and what it said there.
+fn deployed(workspace: &Workspace, answer: &str) -> (Option<i32>, String) {
+    let (mut own, other) = terminal();
+    own.write_all(answer.as_bytes()).unwrap();
+    let mut command = workspace.command(&["deploy"]);
+    command.stdin(other.try_clone().unwrap()).stdout(Stdio::null()).stderr(other);
+    let mut child = command.spawn().unwrap();
+    drop(command);
+    let mut said = Vec::new();
+    // At its end the program's side is closed, which a terminal tells as an error.
+    let _ = own.read_to_end(&mut said);
+    (child.wait().unwrap().code(), text(&said))
+}
+
+#[test]
+fn deploy_asks_and_takes_nothing_but_yes_for_yes() {
+    let workspace = Workspace::new();
+    let registered = || {
+        let events = workspace.done(&["events", "--kind", "graph_registered", "--json"]);
+        let events: serde_json::Value = serde_json::from_str(&events).unwrap();
+        events["data"].as_array().unwrap().len()
+    };
+    for answer in ["n\n", "\n", "later\n", "\u{4}"] {
+        let (code, said) = deployed(&workspace, answer);
+        assert!(said.contains("? [y/N] ") && said.contains("nothing was deployed"), "{answer:?}: {said}");
+        assert_eq!((code, registered()), (Some(1), 0), "{answer:?}: {said}");
+    }
+    let (code, said) = deployed(&workspace, "yes\n");
+    assert_eq!((code, registered()), (Some(0), 1), "{said}");
+    workspace.change_code("quick", "#!/bin/sh\n");
+    let (code, said) = deployed(&workspace, "Y\n");
+    assert!(code == Some(0) && said.contains(" in the place of "), "{said}");
+    // Nothing is asked where nothing changes.
+    let (code, said) = deployed(&workspace, "");
+    assert!(code == Some(0) && !said.contains("[y/N]"), "{said}");
 }

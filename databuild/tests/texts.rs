@@ -6,7 +6,7 @@ mod support;
 
 use databuild_app::vocabulary;
 use databuild_base::errors::all;
-use databuild_core::decide::Refusal;
+use databuild_core::decide::{OnlyDeployed, Refusal};
 use databuild_core::ids::{AttemptId, PlanId, RunId, TrialId, WantId};
 use databuild_core::state::Made;
 use databuild_execution::publish::PublishError;
@@ -104,6 +104,8 @@ fn refusals() -> Vec<Refusal> {
         Refusal::NoGraph,
         Refusal::BadGraph(text("REASON")),
         Refusal::OtherGraph(text("a1b2c3d4")),
+        Refusal::NotDeployed(OnlyDeployed::ActiveGraph),
+        Refusal::NotDeployed(OnlyDeployed::Setting),
         Refusal::GraphReplaced(text("a1b2c3d4")),
         Refusal::UnknownWant(WantId(3)),
         Refusal::UnknownRun(RunId(12)),
@@ -239,7 +241,7 @@ fn errors_say_what_their_file_says() {
     }
     all_texts.push_str("\n# Commands\n");
     let workspace = Workspace::new();
-    workspace.done(&["status"]);
+    workspace.deploy();
     for args in REFUSED {
         let output = workspace.run(args);
         let said = redacted(&workspace, &text(&output.stderr));
@@ -280,7 +282,7 @@ impl Session {
 #[test]
 fn commands_say_what_their_file_says() {
     let mut session = Session { workspace: Workspace::new(), told: String::new() };
-    session.workspace.done(&["status"]);
+    session.workspace.deploy();
     let out = session.workspace.path().join("out/quick");
     session.note("Nothing is built yet.");
     let looks = [
@@ -319,8 +321,9 @@ fn commands_say_what_their_file_says() {
     let accept = "accept quick --reason harmless";
     session.run("diff");
     session.run("diff --markdown");
-    // Any command but `diff` registers the graph.
-    for line in ["why quick", "plan quick", "runs compare quick", accept, "why quick"] {
+    session.run("deploy");
+    // Whoever only looks registers nothing.
+    for line in ["why quick", "plan quick", "why quick", "runs compare quick", accept, "why quick"] {
         session.run(line);
     }
     session.note("Bad data.");

@@ -33,6 +33,7 @@ fn refused(output: &Output) -> String {
 #[test]
 fn a_token_is_for_its_scopes_until_it_is_revoked() {
     let workspace = Workspace::new();
+    workspace.deploy();
     let reader = workspace.done(&["token", "create", "reader", "--scope", "read"]);
     let builder = workspace.done(&["token", "create", "builder", "--scope", "want", "--expires", "1d"]);
     let (reader, builder) = (reader.trim(), builder.trim());
@@ -73,6 +74,7 @@ fn a_token_is_for_its_scopes_until_it_is_revoked() {
 #[test]
 fn a_token_for_some_datasets_reaches_no_others() {
     let workspace = Workspace::new();
+    workspace.deploy();
     let token = workspace.done(&["token", "create", "q", "--scope", "want", "--dataset", "qui*"]);
     let token = token.trim();
     assert!(by(&workspace, token, &["build", "quick"]).status.success());
@@ -96,6 +98,7 @@ fn a_token_for_some_datasets_reaches_no_others() {
 #[test]
 fn the_socket_needs_no_token() {
     let workspace = Workspace::new();
+    workspace.deploy();
     let socket = server(&workspace)["socket"].as_str().unwrap().to_owned();
     assert_eq!(fs::metadata(&socket).unwrap().permissions().mode() & 0o777, 0o600);
     let mut stream = UnixStream::connect(&socket).unwrap();

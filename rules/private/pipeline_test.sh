@@ -36,8 +36,9 @@ lay_out() {
 }
 lay_out %{fixtures}
 
-# Keys that somebody added, or that jobs found, before.
+# Keys that somebody added, or that jobs found, before. Their key spaces stand in the graph.
 add_keys() {
+  [ $# = 0 ] || databuild deploy --yes >/dev/null
   while [ $# -gt 0 ]; do
     databuild keys add "$1" -- "$2" >/dev/null
     shift 2

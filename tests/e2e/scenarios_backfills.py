@@ -15,6 +15,8 @@ def days(*numbers: int) -> list:
 
 
 class Backfills(Scenario):
+    deployed = True
+
     def setUp(self):
         """Each scenario has its jobs and their notes to itself."""
         os.makedirs(self.ws.at("control"), exist_ok=True)

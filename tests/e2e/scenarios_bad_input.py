@@ -49,6 +49,8 @@ class Mounts:
 
 
 class BadInput(Scenario):
+    deployed = True
+
     def test_explain(self):
         """every error code is explained, by the command and in the API, and a wrong one is refused"""
         self.ws.cli("status").expect(0)
@@ -193,7 +195,7 @@ class BadInput(Scenario):
         shutil.copy(other.program, alone.program)
         failed = alone.cli("build", "total", "--refresh", "all", env=env).expect(1)
         self.assertSays(failed, "//:join", "snapshot", "bazel run")
-        other.cli("status", env=env).expect(0)
+        other.cli("deploy", "--yes", env=env).expect(0)
         other.cli("build", "total", "--refresh", "all", env=env).expect(0)
         run(other.command("stop", "--jobs"), other.path, env).expect(0)
 

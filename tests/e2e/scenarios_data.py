@@ -21,7 +21,7 @@ class Data(Scenario):
 
     def test_all(self):
         """plan shows what a build would do, runs nothing, and with --no-save records nothing"""
-        self.ws.cli("status").expect(0)
+        self.ws.cli("deploy", "--yes").expect(0)
         before = self.ws.events()
         plan = self.ws.cli("plan", "total", "--no-save", "--json").expect(0).json()
         self.assertEqual((plan["id"], self.ws.events()), (None, before))

@@ -53,6 +53,7 @@ class Files(Scenario):
     """Files that are there already, or not any more."""
 
     steps = True
+    deployed = True
 
     def test_a_adopt(self):
         """files that exist are adopted, and nothing is built for them"""
@@ -96,7 +97,7 @@ class Acceptance(Scenario):
     @classmethod
     def setUpClass(cls):
         cls.ws = cls.world.bazel_workspace
-        # What Bazel builds there, whatever program scenarios before used: each registers the graph beside it.
+        # What Bazel builds there, whatever program scenarios before used: each has a graph beside it.
         cls.ws.program = cls.ws.at("bazel-bin", "databuild_", "databuild")
 
     def test_built(self):
@@ -107,7 +108,7 @@ class Acceptance(Scenario):
         """an accepted change of code makes nothing stale, and says what it was"""
         path = self.ws.at("lib", "adding.sh")
         write(path, read(path) + "# The end.\n")
-        self.world.bazel_run("status").expect(0)
+        self.world.bazel_run("deploy", "--yes").expect(0)
         self.assertEqual(self.ws.cli("plan", "total", "--json").expect(0).json()["certain"], 12)
         shown = self.ws.cli("accept", "sums", "--dry-run").expect(0)
         self.assertSays(shown, "//:sum", "12 partitions", "changed lib/adding.sh")
@@ -120,6 +121,6 @@ class Acceptance(Scenario):
         """after an acceptance only what changed since is to blame"""
         path = self.ws.at("jobs", "sum.sh")
         write(path, read(path) + "# The end.\n")
-        self.world.bazel_run("status").expect(0)
+        self.world.bazel_run("deploy", "--yes").expect(0)
         why = self.ws.cli("why", "sums/city=eu/date=2024-02-28", "--json").expect(0).json()
         self.assertEqual([file["path"] for file in why["causes"][0]["files"]], ["jobs/sum.sh"])

@@ -10,6 +10,8 @@ from scenario import Scenario
 
 
 class Limits(Scenario):
+    deployed = True
+
     def test_pool(self):
         """a pool made smaller holds work back, says who has it, and lets it go on when it is larger again"""
         self.assertSays(self.ws.cli("pools", "set", "probe/gate", "1").expect(0), "probe/gate", "(places)")

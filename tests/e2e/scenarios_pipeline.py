@@ -71,7 +71,6 @@ class Pipeline(Scenario):
 
     def diff_of_the_edit(self):
         """diff tells all that before the graph is registered, and does not register it"""
-        # Not by the program, which would register the graph beside it.
         def seen():
             return (self.ws.api("GET", "/api/v1/graph/id")[1], self.ws.api("GET", "/api/v1/server")[1]["seq"])
         before = seen()

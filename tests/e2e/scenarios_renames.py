@@ -95,7 +95,7 @@ class Renames(Scenario):
         """changed code is blamed across the rename, and what is built has the new name"""
         path = self.ws.at("jobs", "sum.sh")
         write(path, read(path) + "# Renamed.\n")
-        self.world.bazel_run("status").expect(0)
+        self.world.bazel_run("deploy", "--yes").expect(0)
         why = self.ws.cli("why", NEW, "--json").expect(0).json()
         self.assertEqual([file["path"] for file in why["causes"][0]["files"]], ["jobs/sum.sh"])
         plan = self.ws.cli("plan", NEW, "--json").expect(0).json()

@@ -63,7 +63,7 @@ class Trials(Scenario):
     @classmethod
     def setUpClass(cls):
         cls.ws = cls.world.bazel_workspace
-        # What Bazel builds there, whatever program scenarios before used: each registers the graph beside it.
+        # What Bazel builds there, whatever program scenarios before used: each has a graph beside it.
         cls.ws.program = cls.ws.at("bazel-bin", "databuild_", "databuild")
 
     def trial(self, *arguments: str, code: int = 0) -> dict:
@@ -87,7 +87,7 @@ class Trials(Scenario):
         """a harmless edit compares as equal, and that is evidence to accept it"""
         path = self.ws.at("lib", "adding.sh")
         write(path, read(path) + "# Harmless.\n")
-        self.world.bazel_run("status").expect(0)
+        self.world.bazel_run("deploy", "--yes").expect(0)
         before = self.ws.runs()[0]["id"]
         shown = self.ws.cli("compare", "//:sum", "sums", "--sample", "3").expect(0)
         trial = self.ws.cli("trials", "--json").expect(0).json()["data"][0]
@@ -111,7 +111,7 @@ class Trials(Scenario):
     def test_d_differs(self):
         """an edit that changes bytes compares as different, and is no evidence"""
         edit(self.ws.at("lib", "adding.sh"), "%.1f", "%.3f")
-        self.world.bazel_run("status").expect(0)
+        self.world.bazel_run("deploy", "--yes").expect(0)
         found = self.trial("compare", "//:sum", "--sample", "2", code=1)
         self.assertEqual(found["state"], "differs")
         self.assertEqual([result["verdict"] for result in found["results"]], ["differs"] * 2)
@@ -147,6 +147,8 @@ class Trials(Scenario):
 
 class Repeats(Scenario):
     """Trials under way."""
+
+    deployed = True
 
     def running(self, case: str) -> tuple:
         """A trial of a job that runs until it is released; its id and the processes of its first run."""

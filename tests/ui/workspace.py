@@ -125,7 +125,7 @@ def fill(workspace, run):
     for line in DONE:
         run(line, 0)
     run(FAILED, 1)
-    # The next command registers the graph with another code of a job.
+    # Another code of a job.
     write_hourly(workspace, 1)
-    for line in [STALE, *BEGUN]:
+    for line in [["deploy", "--yes"], STALE, *BEGUN]:
         run(line, 0)

@@ -59,7 +59,7 @@ class Server:
 
     def fill(self, lines):
         """Fills its log; it is stopped meanwhile, and was never asked to build anything."""
-        self.workspace.databuild("status")
+        self.workspace.databuild("deploy", "--yes")
         self.workspace.stop()
         began = time.perf_counter()
         command = [str(self.bench.yardstick("fill_log")), str(self.log)]

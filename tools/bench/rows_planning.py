@@ -109,7 +109,7 @@ def code_change(bench):
     for entry in jobs:
         entry["batch"] = {"dim": "date", "max": 10_000}
     workspace = Workspace(bench.scratch / "code-change", bench.program, datasets, jobs, script=QUICK_JOB)
-    workspace.databuild("status")
+    workspace.databuild("deploy", "--yes")
     empty = workspace.memory()
     say("  making 4,000,000 partitions")
     workspace.databuild("build", names[-1])

@@ -15,7 +15,7 @@ def jobs(bench):
         workspace = Workspace(
             bench.scratch / f"jobs-{number}", bench.program, [dataset("small", [days(count)])], [job("make_small", "small")]
         )
-        workspace.databuild("status")
+        workspace.databuild("deploy", "--yes")
         ours.append(with_server(workspace, ["build", "small", "--jobs", "2"])[:2])
         workspace.stop()
         folder = bench.scratch / f"loop-{number}"
@@ -37,7 +37,7 @@ def chain(bench):
     ours, theirs = [], []
     for number in range(bench.runs):
         workspace = Workspace(bench.scratch / f"chain-{number}", bench.program, datasets, [dict(step) for step in steps])
-        workspace.databuild("status")
+        workspace.databuild("deploy", "--yes")
         ours.append(with_server(workspace, ["build", datasets[-1]["name"]])[:2])
         workspace.stop()
         folder = bench.scratch / f"chain-loop-{number}"
@@ -55,11 +55,11 @@ def two_wants(bench):
     for number in range(bench.runs):
         parts = [static("part", ["a", "b"]), days(count // 2)]
         workspace = Workspace(bench.scratch / f"two-{number}", bench.program, [dataset("small", parts)], [job("make_small", "small")])
-        workspace.databuild("status")
+        workspace.databuild("deploy", "--yes")
         one = with_server(workspace, ["build", "small", "--jobs", "2"])[:2]
         workspace.stop()
         workspace = Workspace(bench.scratch / f"two-at-once-{number}", bench.program, [dataset("small", parts)], [job("make_small", "small")])
-        workspace.databuild("status")
+        workspace.databuild("deploy", "--yes")
         both = " & ".join(" ".join(workspace.command("build", f"small/part={part}", "--jobs", "2")) for part in "ab")
         ours.append(run(["sh", "-c", f"{both} & wait"], cwd=workspace.path, env=workspace.env)[:2])
         workspace.stop()
@@ -75,7 +75,7 @@ def cancel(bench):
     datasets = [dataset(name, dims[name]) for name in sizes]
     jobs = [job(f"make_{name}", name) for name in sizes]
     workspace = Workspace(bench.scratch / "cancel", bench.program, datasets, jobs, script=SLOW_JOB)
-    workspace.databuild("status")
+    workspace.databuild("deploy", "--yes")
     took = {name: [] for name in sizes}
     for _ in range(max(bench.runs, 10)):
         for name, count in sizes.items():

@@ -68,6 +68,8 @@ pub struct Place {
 pub struct Setup {
     /// Each setting, by name.
     pub settings: Vec<Setting>,
+    /// Only a deployment changes the graph that new work follows.
+    pub only_deploy: bool,
     /// It ends after so long without use; never, if none.
     pub idle_timeout: Option<Duration>,
     /// The state folder.

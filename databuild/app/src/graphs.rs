@@ -6,16 +6,16 @@ use super::registrations::Told;
 use super::words::{cursor, limit, page};
 use super::{contents, differences, estimate, garbage, AppError};
 use crate::api::{
-    self, DatasetImpact, DiffQuery, DiffView, GraphDetail, GraphId, ImpactRequest, ListQuery, Page,
-    RegisterReply, RegisterRequest, SourcesRequest, StaleView,
+    self, DatasetImpact, Deployment, DiffQuery, DiffView, GraphDetail, GraphId, ImpactRequest, ListQuery,
+    Page, RegisterReply, RegisterRequest, SourcesRequest, StaleView,
 };
 use crate::engine::{Foreseen, Registration};
 use crate::store::{Answer, GraphRow, History, Listed};
-use databuild_core::decide::{Impact, Refusal};
+use databuild_core::decide::{Impact, Leave, Refusal};
 use databuild_core::event::GraphRegistered;
 use databuild_core::graph::diff;
-use databuild_core::graph::{parse_file, Graph};
-use databuild_core::ids::Seq;
+use databuild_core::graph::{parse_file, Graph, Registered};
+use databuild_core::ids::{self, Seq};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -25,10 +25,18 @@ const MOST_LOOKED_AT: usize = 1000;
 /// Registers a graph.
 ///
 /// # Errors
-/// The graph is invalid; what it names is not there; the client stored code in another place.
+/// The graph is invalid; what it names is not there; the client stored code in another place; nobody deploys it, and only that
+/// changes the graph.
 pub async fn register(context: &impl Context, body: RegisterRequest) -> Result<RegisterReply, AppError> {
-    let RegisterRequest { content, sources, inherited, code_store } = body;
+    let RegisterRequest { content, sources, inherited, code_store, deploy } = body;
     let backend = context.backend();
+    let leave = match (deploy, backend.setup.only_deploy) {
+        (Some(Deployment { instead_of }), _) => {
+            Leave::Deployment { instead_of: instead_of.map(ids::GraphId) }
+        }
+        (None, true) => Leave::Nothing,
+        (None, false) => Leave::QuietGraph,
+    };
     if let Some(other) = code_store.filter(|root| !is_ours(backend, root)) {
         let message = format!(
             "the code was stored in {other}, and the server looks for it in {}: set XDG_CACHE_HOME and HOME as for \
@@ -38,7 +46,8 @@ pub async fn register(context: &impl Context, body: RegisterRequest) -> Result<R
         return Err(AppError::new("code_store_differs", message));
     }
     let sources = contents::all_there(context, sources).await?;
-    let (graph, changed) = backend.engine.register(Registration { content, sources, inherited }).await?;
+    let registration = Registration { content, sources, inherited, leave };
+    let (graph, changed) = backend.engine.register(registration).await?;
     // Before anything relies on the new snapshots: another workspace's gc must not take them.
     context.slow(|backend, _| Ok(garbage::write_roots(backend)?)).await?;
     Ok(RegisterReply { graph: graph.to_string(), changed })
@@ -64,8 +73,14 @@ pub async fn current(context: &impl Context) -> Result<Vec<u8>, AppError> {
 
 /// What a client asks before it stores and registers its own.
 pub fn id(context: &impl Context) -> GraphId {
-    let graph = context.backend().engine.snapshot().state.followed().map(|graph| graph.id.to_string());
-    GraphId { graph }
+    let backend = context.backend();
+    let snapshot = backend.engine.snapshot();
+    let followed = snapshot.state.followed();
+    let is_active = followed.is_some_and(|registered| registered.graph.starts_by_itself());
+    GraphId {
+        graph: followed.map(|registered| registered.id.to_string()),
+        only_deploy: is_active || backend.setup.only_deploy,
+    }
 }
 
 /// Registrations of graphs, newest first.
@@ -344,9 +359,19 @@ fn by_job<'g>(found: &BTreeMap<String, Impact>, graph: &'g Graph) -> BTreeMap<&'
 pub async fn impact(context: &impl Context, body: ImpactRequest) -> Result<StaleView, AppError> {
     let ImpactRequest { content, inherited } = body;
     let view = context.looking(move |backend, reader| {
-        stale_view(backend, reader, backend.engine.impact(content, &inherited)?)
+        let now = backend.engine.snapshot().state.followed().cloned();
+        let foreseen = backend.engine.impact(content, &inherited)?;
+        let variables = now.map(|now| other_values(&now, &foreseen.head)).unwrap_or_default();
+        Ok(StaleView { variables, ..stale_view(backend, reader, foreseen)? })
     });
     view.await
+}
+
+/// Variables that programs of both graphs inherit, and of which they have different values.
+fn other_values(now: &Registered, head: &Registered) -> Vec<String> {
+    let before = now.graph.inherited_names();
+    let names = head.graph.inherited_names().into_iter().filter(|name| before.contains(name));
+    names.filter(|name| now.inherited.get(*name) != head.inherited.get(*name)).map(str::to_owned).collect()
 }
 
 fn stale_view(backend: &Backend, reader: &dyn History, foreseen: Foreseen) -> Result<StaleView, AppError> {
@@ -369,5 +394,5 @@ fn stale_view(backend: &Backend, reader: &dyn History, foreseen: Foreseen) -> Re
     let estimate = (partitions > 0).then_some(estimate);
     let already = datasets.iter().map(|dataset| dataset.already).sum();
     let lost = datasets.iter().map(|dataset| dataset.lost).sum();
-    Ok(StaleView { partitions, already, lost, datasets, estimate, seq })
+    Ok(StaleView { partitions, already, lost, variables: Vec::new(), datasets, estimate, seq })
 }

@@ -8,7 +8,7 @@
 //! - Nothing here decides what the core decides: commands become inputs of the engine.
 //! - An async function never blocks: what reads the history or a disk does so on the threads of its [`Context`].
 
-use databuild_base::{api, errors, os};
+use databuild_base::{api, config, errors, os};
 use databuild_engine as engine;
 use databuild_execution::{executor, snapshot};
 use databuild_store as store;

@@ -286,6 +286,7 @@ mod tests {
                 partitions: 61,
                 already: 2,
                 lost: 3,
+                variables: Vec::new(),
                 datasets: vec![
                     impact("report", 0, 1, 0),
                     impact("temps_7d", 60, 0, 0),

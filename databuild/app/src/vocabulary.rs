@@ -8,6 +8,7 @@ use super::why::Obstacle;
 use crate::api::{
     BlockReason, Cancel, DatasetOrder, ListOrder, NodeKind, PartitionOrder, PartitionState, PlanOrder, Turn,
 };
+use crate::config::Deploying;
 use crate::errors::Kind;
 use crate::store::{AttemptState, RunState, WantState};
 use databuild_core::event::{
@@ -66,6 +67,7 @@ pub fn all() -> Vec<Meaning> {
         of::<PriorityClass>(),
         of::<Refresh>(),
         of::<WantOutcome>(),
+        of::<Deploying>(),
         of::<OutcomeKind>(),
         of::<PlanRowKind>(),
         of::<CheckOutcome>(),

@@ -3,8 +3,8 @@
 mod support;
 
 use databuild_core::decide::{
-    preview_added, Input, InvokeRequest, KeyCounts, KeyRequest, Refusal, Registration, Reply, Sighting,
-    Sightings, Success, WantRequest,
+    preview_added, Input, InvokeRequest, KeyCounts, KeyRequest, Leave, Refusal, Registration, Reply,
+    Sighting, Sightings, Success, WantRequest,
 };
 use databuild_core::event::{
     AttemptOutcome, Cause, Event, GraphRegistered, Origin, Refresh, SetText, WantOutcome,
@@ -554,7 +554,7 @@ fn a_graph_that_was_read_beforehand_is_not_read_again_unless_keys_have_come_sinc
         let event = wide().registration();
         let checked = CheckedGraph::new(&event.content, workspace.core.state.symbols()).unwrap();
         let event = GraphRegistered { content: content.into(), ..event };
-        Box::new(Registration { event, checked: Some(checked) })
+        Box::new(Registration { event, checked: Some(checked), leave: Leave::default() })
     };
     let sorted = |workspace: &Workspace| {
         let state = &workspace.core.state;

@@ -10,7 +10,7 @@ use crate::os::EnvValue;
 use crate::publish;
 use crate::store::{Archiver, Batch, Blob, EventLog};
 use databuild_core::decide::{
-    self, ApplyRequest, Core, Impact, Input, InvokeRequest, Judgement, PlanRequest, Refusal, Reply,
+    self, ApplyRequest, Core, Impact, Input, InvokeRequest, Judgement, Leave, PlanRequest, Refusal, Reply,
     Sightings, TrialRequest, WantRequest,
 };
 use databuild_core::event::{
@@ -116,6 +116,8 @@ pub struct Registration {
     pub sources: BTreeMap<String, String>,
     /// Values of all names in `env_inherit` of jobs and checks that the client has.
     pub inherited: BTreeMap<String, EnvValue>,
+    /// What lets it change which graph new work follows.
+    pub leave: Leave,
 }
 
 impl Handle {
@@ -601,7 +603,7 @@ fn read_registration(
     state: &State,
     workspace: &Path,
 ) -> Result<(decide::Registration, BTreeMap<String, EnvValue>), CommandError> {
-    let Registration { content, sources, mut inherited } = registration;
+    let Registration { content, sources, mut inherited, leave } = registration;
     let id = GraphId::of(&content);
     // Nothing is read of what changes nothing, which may be a graph that today's checks would refuse.
     let same = |followed: &&Arc<Registered>| {
@@ -621,7 +623,7 @@ fn read_registration(
     inherited.retain(|name, _| names.contains(name.as_str()));
     let digests = inherited_digests(graph, &inherited);
     let event = GraphRegistered { graph: id, content: content.into(), inherited: digests, sources };
-    Ok((decide::Registration { event, checked }, inherited))
+    Ok((decide::Registration { event, checked, leave }, inherited))
 }
 
 /// The look at the files that a want is about, as of an instant that stands in it from then on.

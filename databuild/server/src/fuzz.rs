@@ -123,6 +123,7 @@ pub(super) async fn app_with(graph: &str) -> (App, (Engine, TempDir)) {
         content: graph.to_owned(),
         sources: Default::default(),
         inherited: Default::default(),
+        leave: Default::default(),
     };
     app.backend.engine.register(registration).await.unwrap();
     (app, running)

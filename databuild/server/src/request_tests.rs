@@ -292,8 +292,19 @@ fn every_text_for_people_in_a_request_is_bounded_and_the_document_says_so() {
     let mut bounded = 0;
     for (operation, name, field) in fields_of_bodies(&document) {
         // What has an end of its own: ids, labels, references, words, contents of files.
-        let others =
-            ["as_of", "code_store", "content", "cursor", "graph", "hex", "job", "keep", "pool", "run"];
+        let others = [
+            "as_of",
+            "code_store",
+            "content",
+            "cursor",
+            "graph",
+            "hex",
+            "instead_of",
+            "job",
+            "keep",
+            "pool",
+            "run",
+        ];
         let is_text = field["type"] == "string"
             || field["type"].as_array().is_some_and(|types| types.iter().any(|kind| kind == "string"));
         if texts.contains(&name.as_str()) {

@@ -1,8 +1,8 @@
 //! The command line as a whole: its commands, each of which has its arguments beside it.
 
 use super::commands::{
-    accept, adopt, apply, build, cancel, checks, completion, config, diff, events, explain, gc, graph,
-    invoke, keys, logs, mcp, partitions, plan, plans, pools, runs, scan, schedules, serve, shell, shim, stop,
+    accept, adopt, apply, build, cancel, checks, completion, config, deploy, diff, events, explain, gc,
+    graph, invoke, keys, logs, mcp, partitions, plan, plans, pools, runs, scan, schedules, serve, shell, shim, stop,
     taint, timeline, token, trials, ui, want, why,
 };
 use super::shared_args::GlobalArgs;
@@ -33,6 +33,8 @@ pub enum Command {
     Plans(plans::PlansArgs),
     /// Do exactly what a plan says, and wait
     Apply(apply::ApplyArgs),
+    /// Show what the graph just built changes, ask, and let new work follow it
+    Deploy(deploy::DeployArgs),
     /// Compare the graph just built with the one the server follows, or two graph files
     Diff(diff::DiffArgs),
     /// List schedules and their next ticks, show, pause, resume or run one

@@ -1,4 +1,6 @@
-//! Finds or starts the workspace's server, and registers the graph this program was built with.
+//! Finds or starts the workspace's server, and settles which graph a command works with.
+//!
+//! Invariant: only `deploy` and the commands that go by [`connect_with_graph`] or [`connect_privately`] register a graph.
 
 use super::client::Client;
 use super::error::CliError;
@@ -122,24 +124,37 @@ pub fn refuse_elsewhere(global: &GlobalArgs, what: &str) -> Result<(), CliError>
     }
 }
 
-/// A client of the workspace's server, started if there was none, that knows this program's graph; or of the one elsewhere that the
-/// command is to ask.
+/// A client of the workspace's server, started if there was none, or of the one elsewhere that the command is to ask. The command works
+/// with the graph that was registered last, and says so if another one was built with this program.
 pub fn connect(global: &GlobalArgs) -> Result<Client, CliError> {
     if let Some(client) = elsewhere(global)? {
         return Ok(client);
     }
     // A server that is killed meanwhile is followed by another one. What was sent to it is in its log, or is sent again.
-    ask_again(|| connect_once(global))
+    ask_again(|| {
+        let client = Client::new(&start(global, &store()?)?);
+        graph::find()?.map_or(Ok(()), |built| graph::compare(&client, &built))?;
+        Ok(client)
+    })
 }
 
-fn connect_once(global: &GlobalArgs) -> Result<Client, CliError> {
+/// The same for a command that works with the graph that was built with this program: see [`graph::bring`].
+pub fn connect_with_graph(global: &GlobalArgs) -> Result<Client, CliError> {
+    if let Some(client) = elsewhere(global)? {
+        return Ok(client);
+    }
+    ask_again(|| {
+        let (client, store) = with_store(global)?;
+        graph::find()?.map_or(Ok(()), |built| graph::bring(&client, &store, &built))?;
+        Ok(client)
+    })
+}
+
+/// A client of the workspace's server, started if there was none, and the store for code that the server runs.
+pub fn with_store(global: &GlobalArgs) -> Result<(Client, snapshot::Store), CliError> {
     let store = store()?;
     let info = start(global, &store)?;
-    let client = Client::new(&info);
-    if let Some(built) = graph::find()? {
-        graph::register(&client, &store_of(&info, store)?, &built)?;
-    }
-    Ok(client)
+    Ok((Client::new(&info), store_of(&info, store)?))
 }
 
 /// The code store of a server, which may have been started with another `XDG_CACHE_HOME` or `HOME` than this command.
@@ -159,7 +174,7 @@ fn store_of(info: &ServerInfo, own: snapshot::Store) -> Result<snapshot::Store, 
     })
 }
 
-/// The same, that learns of no graph.
+/// The same as [`connect`] for a command that says itself which graphs it is about, or that was told already.
 pub fn attach(global: &GlobalArgs) -> Result<Client, CliError> {
     if let Some(client) = elsewhere(global)? {
         return Ok(client);
@@ -267,7 +282,7 @@ pub fn connect_privately(global: &GlobalArgs) -> Result<PrivateServer, CliError>
     };
     let client = Client::new(&info).called(PRIVATE_CLIENT);
     if let Some(built) = graph::find()? {
-        graph::register(&client, &store, &built)?;
+        graph::bring(&client, &store, &built)?;
     }
     Ok(PrivateServer { client, info, spool: state.spool(), process })
 }

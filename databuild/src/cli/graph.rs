@@ -4,7 +4,7 @@ use super::client::Client;
 use super::error::CliError;
 use super::output;
 use super::upload::Upload;
-use crate::api::{self, RegisterReply, RegisterRequest};
+use crate::api::{self, Deployment, GraphRow, Page, RegisterReply, RegisterRequest};
 use crate::os::{read_given, EnvValue};
 use crate::snapshot::{CodeManifest, SnapshotError, Store};
 use databuild_core::graph::file::GraphFile;
@@ -47,6 +47,11 @@ impl BuiltGraph {
     /// The file as it is.
     pub fn content(&self) -> &str {
         &self.content
+    }
+
+    /// Its digest.
+    pub fn id(&self) -> GraphId {
+        GraphId::of(&self.content)
     }
 
     /// Where the runfiles are, if they are.
@@ -105,22 +110,88 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// Registers the graph, unless the server follows it already. A graph with programs that inherit variables is
+/// Registers the graph for a command that works with it, unless only a deployment may put it in the place of the one that the server
+/// follows: then the command works with that one, and this says so.
+///
+/// # Errors
+/// The graph is refused, or its code cannot be stored; or none is deployed where only that brings one.
+pub fn bring(client: &Client, store: &Store, built: &BuiltGraph) -> Result<(), CliError> {
+    let now: api::GraphId = client.get("/api/v1/graph/id")?;
+    if now.only_deploy && now.graph.as_ref().is_some_and(|id| *id != built.id().0) {
+        return tell_of_other(client, "the graph just built differs");
+    }
+    match register(client, store, built, &now, None) {
+        Ok(_) => Ok(()),
+        Err(error) if error.code() == "deploy_needed" => match now.graph {
+            Some(id) if id == built.id().0 => {
+                tell_of_other(client, "variables that it inherits have other values now")
+            }
+            Some(_) => tell_of_other(client, "the graph just built differs"),
+            None => Err(error.hint("deploy the graph: bazel run //:databuild -- deploy")),
+        },
+        Err(error) => Err(error),
+    }
+}
+
+/// Says so if the server follows another graph than the one that was built with this program.
+///
+/// # Errors
+/// The server does not answer.
+pub fn compare(client: &Client, built: &BuiltGraph) -> Result<(), CliError> {
+    let now: api::GraphId = client.get("/api/v1/graph/id")?;
+    match now.graph {
+        Some(id) if id != built.id().0 => tell_of_other(client, "the graph just built differs"),
+        _ => Ok(()),
+    }
+}
+
+/// Says which graph a command works with, and why not with the one that was built with this program.
+fn tell_of_other(client: &Client, differs: &str) -> Result<(), CliError> {
+    let Some(now) = followed(client)? else { return Ok(()) };
+    let by = now.by.map(|by| format!(" by {by}")).unwrap_or_default();
+    output::talk(&format!(
+        "using graph #{}, registered {}{by}; {differs}, and `databuild deploy` makes it current",
+        now.number,
+        output::time(&now.at)
+    ));
+    Ok(())
+}
+
+/// The registration that new work follows.
+///
+/// # Errors
+/// The server does not answer.
+pub fn followed(client: &Client) -> Result<Option<GraphRow>, CliError> {
+    let newest: Page<GraphRow> = client.get("/api/v1/graphs?limit=1")?;
+    Ok(newest.data.into_iter().next())
+}
+
+/// Registers the graph, unless the server, which follows `now`, follows it already. A graph with programs that inherit variables is
 /// registered each time: their values belong to it, and so does that a variable is not set.
 /// All code is stored first: a server never learns of a graph whose code may vanish.
-pub fn register(client: &Client, store: &Store, built: &BuiltGraph) -> Result<(), CliError> {
+/// Returns whether new work follows another graph from now on.
+///
+/// # Errors
+/// The graph is refused, or its code cannot be stored.
+pub fn register(
+    client: &Client,
+    store: &Store,
+    built: &BuiltGraph,
+    now: &api::GraphId,
+    deploy: Option<Deployment>,
+) -> Result<bool, CliError> {
     let file = built.parse()?;
-    let now: api::GraphId = client.get("/api/v1/graph/id")?;
-    let known = now.graph == Some(GraphId::of(&built.content).0);
+    let known = now.graph.as_ref() == Some(&built.id().0);
     let inherits = file.programs().any(|(_, program)| !program.env_inherit.is_empty());
     if known && !inherits && is_stored(store, &file) {
-        return Ok(());
+        return Ok(false);
     }
     let inherited = inherited(&file);
     store_code(store, built, &file)?;
     let sources = send_sources(client, built, &file)?;
     let code_store = Some(store.root().display().to_string());
-    let mut request = RegisterRequest { content: built.content.clone(), sources, inherited, code_store };
+    let content = built.content.clone();
+    let mut request = RegisterRequest { content, sources, inherited, code_store, deploy };
     let reply: RegisterReply = match client.post("/api/v1/graphs", &request) {
         // What no graph named yet, the server may have thrown away.
         Err(error) if error.code() == "sources_missing" => {
@@ -130,13 +201,10 @@ pub fn register(client: &Client, store: &Store, built: &BuiltGraph) -> Result<()
         reply => reply?,
     };
     if reply.changed {
-        output::talk(&format!(
-            "registered graph {} ({})",
-            reply.graph.get(..8).unwrap_or_default(),
-            output::count(file.jobs.len() as u64, "job")
-        ));
+        let jobs = output::count(file.jobs.len() as u64, "job");
+        output::talk(&format!("registered graph {} ({jobs})", built.id().short()));
     }
-    Ok(())
+    Ok(reply.changed)
 }
 
 /// Whether the code of all jobs and checks is still in the store; a user may empty caches.

@@ -31,8 +31,8 @@ const GROUPS: [(&str, &[&str]); 4] = [
     (
         "Judge changes of code and data",
         &[
-            "diff", "compare", "verify", "rerun", "trials", "accept", "taint", "untaint", "scan", "adopt",
-            "keys",
+            "diff", "deploy", "compare", "verify", "rerun", "trials", "accept", "taint", "untaint", "scan",
+            "adopt", "keys",
         ],
     ),
     (

@@ -6,6 +6,7 @@ mod client;
 mod commands;
 mod connect;
 mod console;
+mod difference;
 mod error;
 mod follow;
 mod graph;
@@ -80,6 +81,7 @@ fn run(cli: Cli) -> Result<u8, CliError> {
         Command::Timeline(args) => c::timeline::run(&cli.global, args),
         Command::Pools(args) => c::pools::run(&cli.global, args),
         Command::Apply(args) => c::apply::run(&cli.global, args),
+        Command::Deploy(args) => c::deploy::run(&cli.global, args),
         Command::Diff(args) => c::diff::run(&cli.global, args),
         Command::Events(args) => c::events::run(&cli.global, args),
         Command::Explain(args) => c::explain::run(&cli.global, args),

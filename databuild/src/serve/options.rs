@@ -24,6 +24,8 @@ pub struct ServeOptions {
     pub keep_events: Option<Option<Duration>>,
     /// `gc` keeps logs of younger attempts; all, if none.
     pub keep_logs: Option<Duration>,
+    /// Only a deployment changes the graph that new work follows.
+    pub only_deploy: bool,
     /// Where traces are sent; nowhere, if absent.
     pub otlp_endpoint: Option<String>,
     /// Each setting, for who looks at the server.

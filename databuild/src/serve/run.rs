@@ -436,6 +436,7 @@ fn setup(state: &StateDir, options: &ServeOptions) -> Setup {
     kinds.extend(state.kinds());
     Setup {
         settings: options.settings.clone(),
+        only_deploy: options.only_deploy,
         idle_timeout: options.idle_timeout,
         state_dir: state.path().to_owned(),
         kinds,

@@ -84,6 +84,21 @@ impl Workspace {
         fs::write(path, graph.to_string()).unwrap();
     }
 
+    /// Lets the job that makes a dataset run another script, as a build by Bazel after an edit would.
+    pub fn change_code(&self, output: &str, script: &str) {
+        let entry = code(&self.at("bin/databuild.runfiles/_main"), output, script);
+        self.change_graph(|graph| {
+            let jobs = graph["jobs"].as_array_mut().unwrap();
+            let job = jobs.iter_mut().find(|job| job["outputs"][0] == output).unwrap();
+            entry.into_iter().for_each(|(name, value)| job[name] = value.into());
+        });
+    }
+
+    /// Lets new work follow the graph that is built.
+    pub fn deploy(&self) {
+        self.done(&["deploy", "--yes"]);
+    }
+
     /// A path in the folder around the workspace.
     pub fn at(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)

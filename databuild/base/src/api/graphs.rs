@@ -26,6 +26,20 @@ pub struct RegisterRequest {
     /// Where the client stored the code of the jobs. Another place than the server's is refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code_store: Option<String>,
+    /// Somebody deploys it. Without it, a graph that starts work by itself stays, and so does any where the setting `deploy` is
+    /// `explicit`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deploy: Option<Deployment>,
+}
+
+/// What somebody who deploys knows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Deployment {
+    /// Digest of the graph that new work follows, as `GET /api/v1/graph/id` tells it; absent before the first registration.
+    /// If it is another one by then, nothing is registered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instead_of: Option<String>,
 }
 
 /// Its answer.
@@ -42,6 +56,9 @@ pub struct RegisterReply {
 pub struct GraphId {
     /// Digest of the graph that new work follows; absent before the first registration.
     pub graph: Option<String>,
+    /// Only somebody who deploys puts another one in its place.
+    #[serde(default)]
+    pub only_deploy: bool,
 }
 
 /// A registration of a graph.
@@ -358,6 +375,9 @@ pub struct StaleView {
     /// Built partitions of which the graph would know nothing, since no dataset takes them over.
     #[serde(default)]
     pub lost: u64,
+    /// Variables that programs inherit now, too, and that would have another value.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub variables: Vec<String>,
     /// By dataset, those with any.
     pub datasets: Vec<DatasetImpact>,
     /// How long building them anew may take; absent if nothing would be stale.

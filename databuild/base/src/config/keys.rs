@@ -61,6 +61,12 @@ pub const KEYS: &[Key] = &[
         "",
         "address and port to listen on besides, for other machines, such as 0.0.0.0:8443",
     ),
+    key(
+        "deploy",
+        Form::Text,
+        "automatic",
+        "explicit: only `deploy` changes the graph; automatic: build, plan and invoke do, too",
+    ),
     key("host", Form::Host, "127.0.0.1", "address to listen on"),
     key("idle_timeout", Form::Time, "3h", "end after so long without use; never, or 0, stays"),
     key("keep_events", Form::Time, "", "archive events older than this; without it the graph's rule holds"),

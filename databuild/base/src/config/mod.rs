@@ -17,4 +17,4 @@ pub use error::ConfigError;
 pub use file::user_file;
 pub use given::Source;
 pub use keys::{Key, KEYS};
-pub use settings::{Flags, Place, Row, Settings};
+pub use settings::{Deploying, Flags, Place, Row, Settings};

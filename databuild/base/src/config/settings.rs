@@ -7,6 +7,8 @@ use super::keys::{Form, Key, KEYS};
 use crate::daemon::{SETTINGS_FILE_NAME, STATE_DIR_NAME};
 use databuild_core::amounts::seconds_of;
 use databuild_core::text::shown;
+use databuild_core::word::Word as _;
+use databuild_core::words;
 use std::ffi::OsString;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -14,6 +16,16 @@ use std::time::Duration;
 
 /// The variable that names a file to be read in the place of the workspace's.
 const FILE_VARIABLE: &str = "DATABUILD_CONFIG";
+
+words! {
+    /// What changes the graph that new work follows.
+    pub enum Deploying: "way of deploying" {
+        /// `deploy` does, and `build`, `plan` and `invoke` do as long as the graph starts no work by itself.
+        Automatic => "automatic",
+        /// Only `deploy` does.
+        Explicit => "explicit",
+    }
+}
 
 /// Values of arguments.
 #[derive(Debug, Clone, Default)]
@@ -64,6 +76,8 @@ pub struct Settings {
     pub allowed_origins: Vec<String>,
     /// Where the server listens besides, for other machines.
     pub bind: Option<SocketAddr>,
+    /// What changes the graph that new work follows.
+    pub deploy: Deploying,
     /// Where the server listens.
     pub host: IpAddr,
     /// The server ends after so long without use; never, if none.
@@ -166,6 +180,7 @@ impl Settings {
             tls_certificate: None,
             tls_key: None,
             allowed_origins: vec!["http://localhost:3000".to_owned()],
+            deploy: Deploying::Automatic,
             host: Ipv4Addr::LOCALHOST.into(),
             idle_timeout: Some(Duration::from_secs(3 * 3600)),
             keep_events: None,
@@ -260,6 +275,9 @@ impl Settings {
             "tls_certificate" => self.tls_certificate = Some(given.folder.join(text)),
             "tls_key" => self.tls_key = Some(given.folder.join(text)),
             "allowed_origins" => self.allowed_origins = origins(&given.texts)?,
+            "deploy" => {
+                self.deploy = Deploying::of_word(text).ok_or_else(|| Deploying::unknown(&shown(text)))?
+            }
             "host" => self.host = host(text)?,
             "idle_timeout" => self.idle_timeout = time(text)?,
             "keep_events" => self.keep_events = Some(time(text)?),
@@ -461,6 +479,7 @@ mod tests {
             ),
             ("otlp_endpoint = \"x\"", "`otlp_endpoint`: `x` is no URL; write it as http://localhost:4318"),
             ("state_dir = \"\"", "`state_dir`: it is empty"),
+            ("deploy = \"never\"", "`deploy`: `never` is no way of deploying; use `automatic` or `explicit`"),
         ];
         for (text, said) in bad {
             let mut lab = Lab::new();

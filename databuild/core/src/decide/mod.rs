@@ -23,7 +23,7 @@ pub use acts::trial::MOST_SAMPLES;
 pub use impact::{built, impact, impact_since, under, Impact};
 pub use lives::suspend::MOST_DISCOVERED;
 pub use messages::input::*;
-pub use messages::refusal::Refusal;
+pub use messages::refusal::{OnlyDeployed, Refusal};
 pub use messages::report::{AttemptEnd, AttemptReport, Success};
 pub use messages::sightings::{FoundFile, Sighting, Sightings};
 pub use messages::step::{AttemptSpec, Effect, Reply, Step};

@@ -194,6 +194,14 @@ impl Graph {
         self.programs().flat_map(|program| &program.env_inherit).map(String::as_str).collect()
     }
 
+    /// Whether it declares anything that acts by itself, such as a schedule, a service or a subscription. Only somebody who
+    /// deploys puts another graph in its place.
+    #[must_use]
+    pub fn starts_by_itself(&self) -> bool {
+        // What a graph file can declare so far waits to be asked for.
+        false
+    }
+
     /// The pool of that label.
     #[must_use]
     pub fn pool_labeled(&self, label: &str) -> Option<&Pool> {

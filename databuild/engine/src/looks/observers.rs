@@ -231,7 +231,7 @@ impl Observers {
             observer.program.code.parse().map_err(|_| format!("the graph has no code digest for {label}"))?;
         let found = self.snapshots.intact(&code).map_err(|error| format!("{label}: {error}"))?;
         let snapshot = found.ok_or_else(|| {
-            format!("the code snapshot of {label} is gone from the cache; run `bazel run //:databuild -- status` to store it again")
+            format!("the code snapshot of {label} is gone from the cache; run `bazel run //:databuild -- deploy` to store it again")
         })?;
         let partitions: Vec<String> =
             keys.iter().map(|key| dataset.partition_text(key, state.symbols())).collect();

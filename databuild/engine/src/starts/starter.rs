@@ -317,7 +317,7 @@ impl Starter {
             Ok(Some(snapshot)) => Ok(snapshot),
             Ok(None) => {
                 let message = format!(
-                        "the code snapshot of {label} is not in the code store ({}); run `bazel run //:databuild -- status` to store it again",
+                        "the code snapshot of {label} is not in the code store ({}); run `bazel run //:databuild -- deploy` to store it again",
                     self.snapshots.root().display()
                 );
                 Err((message, true))

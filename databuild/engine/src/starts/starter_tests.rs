@@ -779,8 +779,8 @@ fn an_engine_with_a_runner_reads_what_is_there_when_its_attempts_start() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let handle = engine.handle();
         runtime.block_on(async {
-            let (sources, inherited) = Default::default();
-            handle.register(Registration { content: graph(raw), sources, inherited }).await.unwrap();
+            let (sources, inherited, leave) = Default::default();
+            handle.register(Registration { content: graph(raw), sources, inherited, leave }).await.unwrap();
             for content in ["A", "B"] {
                 bench.write(content);
                 let request = want_of("out");

@@ -40,6 +40,9 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
 /// `sources` names the jobs' source manifests, whose contents were sent before. The code of its jobs must be in the
 /// server's code store already; the command line sees to that. A value that is no UTF-8 is `{"hex": "..."}`. The
 /// body has at most 64 MiB.
+///
+/// Without `deploy` it takes the place of a graph that starts no work by itself, unless the server's setting `deploy` is `explicit`;
+/// otherwise it is refused, unless it is the graph that new work follows already. With `deploy` somebody [deploys](deploying.md) it.
 #[utoipa::path(
     post,
     path = "/graphs",
@@ -48,7 +51,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
     request_body = RegisterRequest,
     responses(
         (status = 200, body = RegisterReply),
-        (status = "default", description = "graph_invalid unsupported_format graph_replaced sources_missing code_store_differs code_store_damaged code_store_io WRITE"),
+        (status = "default", description = "graph_invalid unsupported_format deploy_needed graph_changed graph_replaced sources_missing code_store_differs code_store_damaged code_store_io WRITE"),
     )
 )]
 async fn register(app: App, Body(body): Body<RegisterRequest>) -> Answer<RegisterReply> {
@@ -112,7 +115,7 @@ async fn draw(app: App, Query(query): Query<DrawingQuery>) -> Answer<DrawingView
 
 /// The digest of the graph that new work follows.
 ///
-/// It is null before the first registration.
+/// It is null before the first registration. `only_deploy` says whether only a registration with `deploy` puts another one in its place.
 #[utoipa::path(
     get,
     path = "/graph/id",
@@ -220,15 +223,21 @@ async fn impact(app: App, Body(body): Body<ImpactRequest>) -> Answer<StaleView> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::Deployment;
     use crate::engine::Registration;
+    use databuild_core::decide::Leave;
 
     /// The graph that tests register, with another argument.
     async fn register_another(app: &App) {
         let content = graphs::current(app).await.unwrap();
         let mut graph: serde_json::Value = serde_json::from_slice(&content).unwrap();
         graph["jobs"][0]["program"]["args"] = serde_json::json!(["--x=2"]);
-        let registration =
-            Registration { content: graph.to_string(), sources: BTreeMap::new(), inherited: BTreeMap::new() };
+        let registration = Registration {
+            content: graph.to_string(),
+            sources: BTreeMap::new(),
+            inherited: BTreeMap::new(),
+            leave: Leave::default(),
+        };
         app.backend.engine.register(registration).await.unwrap();
     }
 
@@ -244,6 +253,31 @@ mod tests {
             DiffQuery { base: Some(found.head[..8].to_owned()), head: Some(found.base[..8].to_owned()) };
         let back = graphs::diff(&app, back).await.unwrap();
         assert_eq!((back.base, back.head), (found.head, found.base));
+    }
+
+    #[tokio::test]
+    async fn a_deployment_takes_the_place_of_the_graph_that_was_seen() {
+        let (app, _running) = crate::fuzz::app_with_graph().await;
+        let now = graphs::id(&app);
+        assert!(!now.only_deploy);
+        let content = String::from_utf8(graphs::current(&app).await.unwrap()).unwrap();
+        let request = |instead_of: Option<&str>| RegisterRequest {
+            content: content.replacen("{date}", "{date}-2", 1),
+            sources: BTreeMap::new(),
+            inherited: BTreeMap::new(),
+            code_store: None,
+            deploy: Some(Deployment { instead_of: instead_of.map(str::to_owned) }),
+        };
+        for other in [None, Some("0123")] {
+            let refused = graphs::register(&app, request(other)).await.unwrap_err();
+            assert_eq!(refused.code(), "graph_changed");
+        }
+        assert_eq!(graphs::id(&app), now);
+        let deployed = graphs::register(&app, request(now.graph.as_deref())).await.unwrap();
+        assert!(deployed.changed);
+        // Whoever got no answer asks again.
+        let again = graphs::register(&app, request(now.graph.as_deref())).await.unwrap();
+        assert_eq!((again.changed, Some(again.graph)), (false, graphs::id(&app).graph));
     }
 
     #[tokio::test]

@@ -69,7 +69,7 @@ pub fn run(global: &GlobalArgs, args: &BuildArgs) -> Result<u8, CliError> {
         private.stop()?;
         return result;
     }
-    build(global, args, &connect::connect(global)?)
+    build(global, args, &connect::connect_with_graph(global)?)
 }
 
 fn build(global: &GlobalArgs, args: &BuildArgs, client: &Client) -> Result<u8, CliError> {

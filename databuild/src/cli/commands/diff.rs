@@ -2,33 +2,14 @@
 //!
 //! Never registers a graph: it is for looking before that, and for CI, where there is no server.
 
-use crate::api::{self, DatasetImpact, DiffView, ImpactRequest, JobDiff, SourcesRequest, StaleView};
-use crate::app::blame::{blame as changed_files, SourceManifest};
-use crate::app::{differences, estimate, pull_request};
-use crate::cli::blame;
-use crate::cli::client::Client;
+use crate::app::pull_request;
+use crate::cli::difference::{compare, Base};
 use crate::cli::error::CliError;
 use crate::cli::graph::{self, BuiltGraph};
 use crate::cli::shared_args::GlobalArgs;
 use crate::cli::{connect, exit_code, output, paths};
-use crate::os::read_given;
 use clap::Args;
-use databuild_core::graph::diff::{diff, Difference, GraphDiff};
-use databuild_core::graph::file::{GraphFile, JobEntry};
-use databuild_core::ids::GraphId;
-use std::collections::BTreeMap;
-use std::path::Path;
-use std::path::PathBuf;
-
-/// Indent of the lines below a job.
-const INDENT: &str = "           ";
-
-/// Where the base comes from.
-enum Base {
-    File(BuiltGraph),
-    /// A server, which has the graph with this content.
-    Server(Client, String),
-}
+use std::path::{Path, PathBuf};
 
 /// Arguments of `diff`.
 #[derive(Debug, Args)]
@@ -60,39 +41,15 @@ pub fn run(global: &GlobalArgs, args: &DiffArgs) -> Result<u8, CliError> {
         })?,
     };
     let base = base(global, args.base.as_deref())?;
-    // Reading the two files is most of the work.
-    let (of_head, of_base) = std::thread::scope(|scope| {
-        let of_head = scope.spawn(|| with_id(head.parse(), head.content()));
-        let of_base = match &base {
-            Base::File(built) => with_id(built.parse(), built.content()),
-            Base::Server(_, content) => with_id(graph::parse_content(content, "the server's graph"), content),
-        };
-        (of_head.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), of_base)
-    });
-    let (of_head, of_base) = (of_head?, of_base?);
-    let found = diff(&of_base.0, &of_head.0);
-    let manifests = base_manifests(&base, &of_base, &found)?;
-    let files = |job: &Difference| {
-        let then = manifests.get(differences::label_before(job))?;
-        Some(changed_files(then, &head_manifest(&head, &of_head.0, &job.name)?))
-    };
-    let view = DiffView {
-        stale: stale(&base, &of_base.1, &head, &of_head.0)?,
-        ..differences::view(&of_base, &of_head, &found, files)
-    };
+    let compared = compare(&base, &head)?;
     if global.json {
-        output::json(&view)?;
+        output::json(&compared.view)?;
     } else if args.markdown {
-        pull_request::lines(&view).iter().for_each(|line| output::line(line));
+        pull_request::lines(&compared.view).iter().for_each(|line| output::line(line));
     } else {
-        print(&view, found.is_empty());
+        compared.print();
     }
-    Ok(if args.exit_code && !found.is_empty() { exit_code::WORK_FAILED } else { exit_code::OK })
-}
-
-/// A graph file with its id.
-fn with_id(file: Result<GraphFile, CliError>, content: &str) -> Result<differences::Side, CliError> {
-    Ok((file?, GraphId::of(content)))
+    Ok(if args.exit_code && !compared.same { exit_code::WORK_FAILED } else { exit_code::OK })
 }
 
 fn base(global: &GlobalArgs, text: Option<&str>) -> Result<Base, CliError> {
@@ -113,153 +70,4 @@ fn base(global: &GlobalArgs, text: Option<&str>) -> Result<Base, CliError> {
     let content = String::from_utf8(client.bytes(&path)?)
         .map_err(|error| CliError::new("bad_answer", error.to_string()))?;
     Ok(Base::Server(client, content))
-}
-
-/// Source manifests that the base has of jobs whose code changed.
-fn base_manifests(
-    base: &Base,
-    (file, id): &differences::Side,
-    found: &GraphDiff,
-) -> Result<BTreeMap<String, SourceManifest>, CliError> {
-    let label = |job: &Difference| differences::label_before(job).to_owned();
-    let labels: Vec<String> = differences::to_blame(found).map(label).collect();
-    if labels.is_empty() {
-        return Ok(BTreeMap::new());
-    }
-    match base {
-        Base::File(built) => {
-            let read = |label: String| Some((label.clone(), head_manifest(built, file, &label)?));
-            Ok(labels.into_iter().filter_map(read).collect())
-        }
-        Base::Server(client, _) => {
-            let request = SourcesRequest { jobs: labels };
-            let texts: BTreeMap<String, String> =
-                client.post(&format!("/api/v1/graphs/{}/sources", id.0), &request)?;
-            let parse =
-                |(label, text): (String, String)| Some((label, SourceManifest::parse(text.as_bytes())?));
-            Ok(texts.into_iter().filter_map(parse).collect())
-        }
-    }
-}
-
-/// A job's source manifest among the runfiles beside a graph file, if it is there.
-fn head_manifest(built: &BuiltGraph, file: &GraphFile, label: &str) -> Option<SourceManifest> {
-    let job: &JobEntry = file.jobs.iter().find(|job| job.label == label)?;
-    SourceManifest::parse(&read_given(&built.runfiles().join(&job.sources), graph::MOST_MANIFEST).ok()?)
-}
-
-/// What the head would make stale, if the base is what a server follows.
-fn stale(
-    base: &Base,
-    base_id: &GraphId,
-    head: &BuiltGraph,
-    file: &GraphFile,
-) -> Result<Option<StaleView>, CliError> {
-    let Base::Server(client, _) = base else { return Ok(None) };
-    let now: api::GraphId = client.get("/api/v1/graph/id")?;
-    if now.graph.as_ref() != Some(&base_id.0) {
-        return Ok(None);
-    }
-    let request = ImpactRequest { content: head.content().to_owned(), inherited: graph::inherited(file) };
-    client.post("/api/v1/graphs/impact", &request).map(Some)
-}
-
-fn print(view: &DiffView, same: bool) {
-    if same {
-        let short = |id: &str| id.get(..8).unwrap_or(id).to_owned();
-        output::line(&format!(
-            "{} and {} have the same jobs, datasets, checks, schedules and pools",
-            short(&view.base),
-            short(&view.head)
-        ));
-    }
-    view.jobs.iter().for_each(print_job);
-    let what = |what: &[String]| match what {
-        [] => String::new(),
-        what => format!("  {}", what.join(", ")),
-    };
-    for dataset in &view.datasets {
-        let from = from(dataset.from.as_deref());
-        let what = what(&dataset.what);
-        output::line(&format!("{:<8} dataset {}{from}{what}", dataset.change, dataset.dataset));
-    }
-    for check in &view.checks {
-        output::line(&format!("{:<8} check {}{}", check.change, check.check, what(&check.what)));
-    }
-    for schedule in &view.schedules {
-        let what = what(&schedule.what);
-        output::line(&format!("{:<8} schedule {}{what}", schedule.change, schedule.schedule));
-    }
-    for pool in &view.pools {
-        let slots = match (pool.before, pool.now) {
-            (Some(before), Some(now)) => format!("slots {before} -> {now}"),
-            (before, now) => output::count(u64::from(before.or(now).unwrap_or_default()), "slot"),
-        };
-        output::line(&format!("{:<8} pool {}  {slots}", pool.change, pool.pool));
-    }
-    for moved in &view.moved {
-        let dataset = moved.dataset.as_ref().map(|dataset| format!("{dataset}: ")).unwrap_or_default();
-        output::line(&format!(
-            "{:<8} moved {} {dataset}{} -> {}",
-            moved.change, moved.kind, moved.from, moved.to
-        ));
-    }
-    view.stale.iter().for_each(print_stale);
-}
-
-/// What something was called.
-fn from(name: Option<&str>) -> String {
-    name.map(|name| format!(" from {name}")).unwrap_or_default()
-}
-
-/// Prints how a job differs, and the files that explain it.
-fn print_job(job: &JobDiff) {
-    let what = if job.what.is_empty() { String::new() } else { format!("  {}", job.what.join(", ")) };
-    output::line(&format!("{:<8} {}{}{what}", job.change, job.job, from(job.from.as_deref())));
-    job.args.iter().for_each(|change| output::line(&format!("{INDENT}{change}")));
-    let Some(files) = &job.files else { return };
-    if files.is_empty() {
-        output::line("           no source file explains it: a tool, a toolchain or a generated file");
-    }
-    blame::lines(files, INDENT).iter().for_each(|line| output::line(line));
-}
-
-/// Prints what would be stale.
-fn print_stale(stale: &StaleView) {
-    let downstream: u64 = stale.datasets.iter().map(|dataset| dataset.downstream).sum();
-    let more = match downstream {
-        0 => String::new(),
-        more => format!(", {more} more if upstream changes"),
-    };
-    let already = |count: u64| match count {
-        0 => String::new(),
-        count => format!("; {count} {} stale already", output::are(count)),
-    };
-    let certain = output::count(stale.partitions - downstream, "partition");
-    output::line(&format!(
-        "{certain} that {} current would be stale{more}{}",
-        output::are(stale.partitions - downstream),
-        already(stale.already)
-    ));
-    if let Some(estimate) = &stale.estimate {
-        output::line(&format!("  building them anew {}", estimate::takes(estimate)));
-    }
-    let touched = |dataset: &&DatasetImpact| dataset.stale + dataset.downstream + dataset.already > 0;
-    for dataset in stale.datasets.iter().filter(touched) {
-        let downstream = match dataset.downstream {
-            0 => String::new(),
-            count => format!(", {count} more if upstream changes"),
-        };
-        let already = already(dataset.already);
-        output::line(&format!("  {}: {}{downstream}{already}", dataset.dataset, dataset.stale));
-    }
-    if stale.lost > 0 {
-        output::line(&format!(
-            "{} would lose their history; declare `moved` for what was renamed",
-            output::count(stale.lost, "built partition")
-        ));
-        for dataset in stale.datasets.iter().filter(|dataset| dataset.lost > 0) {
-            output::line(&format!("  {}: {}", dataset.dataset, dataset.lost));
-        }
-    }
 }

@@ -49,7 +49,7 @@ pub fn run(global: &GlobalArgs, args: &InvokeArgs) -> Result<u8, CliError> {
             return Err(CliError::new("param_twice", message).hint("give each one value"));
         }
     }
-    let client = connect::connect(global)?;
+    let client = connect::connect_with_graph(global)?;
     let request = InvokeJob {
         job: args.job.clone(),
         targets: args.targets.clone(),

@@ -8,6 +8,7 @@ pub mod cancel;
 pub mod checks;
 pub mod completion;
 pub mod config;
+pub mod deploy;
 pub mod diff;
 pub mod events;
 pub mod explain;

@@ -41,7 +41,7 @@ pub struct PlanArgs {
 /// # Errors
 /// The server refuses.
 pub fn run(global: &GlobalArgs, args: &PlanArgs) -> Result<u8, CliError> {
-    let client = connect::connect(global)?;
+    let client = connect::connect_with_graph(global)?;
     let request = PlanRequest {
         targets: args.targets.clone(),
         refresh: Some(args.refresh.word().to_owned()),

@@ -5,7 +5,7 @@ use crate::cli::connect;
 use crate::cli::error::CliError;
 use crate::cli::exit_code;
 use crate::cli::shared_args::GlobalArgs;
-use crate::config::{Flags, Settings};
+use crate::config::{Deploying, Flags, Settings};
 use crate::daemon::{ReadyPipe, ServerLog, StateDir};
 use crate::runner;
 use crate::serve::{serve, Beyond, ServeOptions};
@@ -111,6 +111,7 @@ pub fn run(global: &GlobalArgs, args: &ServeArgs) -> Result<u8, CliError> {
             tls: settings.tls_certificate.zip(settings.tls_key),
         }),
         allowed_origins: settings.allowed_origins,
+        only_deploy: settings.deploy == Deploying::Explicit,
         keep_events: settings.keep_events,
         keep_logs: settings.keep_logs,
         otlp_endpoint: settings.otlp_endpoint,

@@ -30,7 +30,7 @@ pub struct ShimArgs {
 /// The script cannot be written.
 pub fn run(global: &GlobalArgs, args: &ShimArgs) -> Result<u8, CliError> {
     connect::refuse_elsewhere(global, "`shim`")?;
-    // Registers the graph, so that the shim has one to follow.
+    // The server runs from the same copy of the program, so no collector takes it.
     connect::connect(global)?;
     let workspace = connect::workspace(global)?;
     let program = std::env::current_exe()

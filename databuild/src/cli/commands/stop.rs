@@ -40,7 +40,7 @@ pub fn run(global: &GlobalArgs, args: &StopArgs) -> Result<u8, CliError> {
         // One that owns the workspace and does not answer has to go before that.
         None if args.jobs && has_runner(global)? => {
             terminate_owner(global)?;
-            connect::connect(global)?;
+            connect::attach(global)?;
             let Some(info) = connect::running(global)? else { return Ok(exit_code::OK) };
             info
         }

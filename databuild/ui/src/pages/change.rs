@@ -488,6 +488,7 @@ mod tests {
                 partitions: 1_288,
                 already: 3,
                 lost: 2,
+                variables: Vec::new(),
                 datasets: vec![DatasetImpact {
                     dataset: "features".to_owned(),
                     stale: 1_204,

@@ -37,7 +37,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         code: "bad_manifest_line",
         kind: Kind::BadConfiguration,
         cause: "A code manifest, which Bazel makes for each program, has a line that DataBuild cannot read.",
-        cure: "Use the rules and the program of one version of DataBuild, then run `bazel run //:databuild -- status`. If the error comes back, report it.",
+        cure: "Use the rules and the program of one version of DataBuild, then run `bazel run //:databuild -- deploy`. If the error comes back, report it.",
     },
     Entry {
         code: "bad_moved",
@@ -85,7 +85,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         code: "bad_runfiles_path",
         kind: Kind::BadConfiguration,
         cause: "A code manifest, which Bazel makes for each program, has a path that is empty, absolute, or has an empty, `.` or `..` part.",
-        cure: "Use the rules and the program of one version of DataBuild, then run `bazel run //:databuild -- status`. If the error comes back, report it.",
+        cure: "Use the rules and the program of one version of DataBuild, then run `bazel run //:databuild -- deploy`. If the error comes back, report it.",
     },
     Entry {
         code: "bad_template",
@@ -103,7 +103,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         code: "changed_since_build",
         kind: Kind::Configuration,
         cause: "Somebody changed a file of a program's code, or the `databuild` program itself, after Bazel built it and before DataBuild stored it.",
-        cure: "Run the command through Bazel again, such as `bazel run //:databuild -- status`: that builds what is there now.",
+        cure: "Run the command through Bazel again, such as `bazel run //:databuild -- deploy`: that builds what is there now.",
     },
     Entry {
         code: "cycle",
@@ -139,7 +139,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         code: "duplicate_runfile",
         kind: Kind::BadConfiguration,
         cause: "A code manifest, which Bazel makes for each program, lists the same path twice.",
-        cure: "Use the rules and the program of one version of DataBuild, then run `bazel run //:databuild -- status`. If the error comes back, report it.",
+        cure: "Use the rules and the program of one version of DataBuild, then run `bazel run //:databuild -- deploy`. If the error comes back, report it.",
     },
     Entry {
         code: "empty_key_space",
@@ -175,7 +175,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         code: "graph_unreadable",
         kind: Kind::Configuration,
         cause: "The command cannot read the graph file beside it, or the one that `--base` or `--head` names.",
-        cure: "Run `bazel run //:databuild -- status` to build the graph again, or check the path that you gave.",
+        cure: "Run `bazel run //:databuild -- deploy` to build the graph again, or check the path that you gave.",
     },
     Entry {
         code: "graphtool_usage",
@@ -205,13 +205,13 @@ pub(super) const ENTRIES: &[Entry] = &[
         code: "manifest_not_sorted",
         kind: Kind::BadConfiguration,
         cause: "The lines of a code manifest, which Bazel makes for each program, are out of order.",
-        cure: "Use the rules and the program of one version of DataBuild, then run `bazel run //:databuild -- status`. If the error comes back, report it.",
+        cure: "Use the rules and the program of one version of DataBuild, then run `bazel run //:databuild -- deploy`. If the error comes back, report it.",
     },
     Entry {
         code: "manifest_truncated",
         kind: Kind::BadConfiguration,
         cause: "A code manifest, which Bazel makes for each program, is cut off at its end.",
-        cure: "Run `bazel run //:databuild -- status` to build it again. If the error comes back, report it.",
+        cure: "Run `bazel run //:databuild -- deploy` to build it again. If the error comes back, report it.",
     },
     Entry {
         code: "mapping_hole",
@@ -223,13 +223,13 @@ pub(super) const ENTRIES: &[Entry] = &[
         code: "missing_runfile",
         kind: Kind::Configuration,
         cause: "A file of a program's code, or its manifest, is not among the runfiles beside the graph.",
-        cure: "Run the command through Bazel again, such as `bazel run //:databuild -- status`: that builds what is missing.",
+        cure: "Run the command through Bazel again, such as `bazel run //:databuild -- deploy`: that builds what is missing.",
     },
     Entry {
         code: "no_executable",
         kind: Kind::BadConfiguration,
         cause: "A code manifest, which Bazel makes for each program, marks no file as the program to start.",
-        cure: "Use the rules and the program of one version of DataBuild, then run `bazel run //:databuild -- status`. If the error comes back, report it.",
+        cure: "Use the rules and the program of one version of DataBuild, then run `bazel run //:databuild -- deploy`. If the error comes back, report it.",
     },
     Entry {
         code: "no_outputs",
@@ -247,7 +247,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         code: "not_a_manifest",
         kind: Kind::BadConfiguration,
         cause: "A file that should be a code manifest, which Bazel makes for each program, is none.",
-        cure: "Use the rules and the program of one version of DataBuild, then run `bazel run //:databuild -- status`. If the error comes back, report it.",
+        cure: "Use the rules and the program of one version of DataBuild, then run `bazel run //:databuild -- deploy`. If the error comes back, report it.",
     },
     Entry {
         code: "output_dims_differ",
@@ -277,13 +277,13 @@ pub(super) const ENTRIES: &[Entry] = &[
         code: "runfile_not_a_file",
         kind: Kind::Configuration,
         cause: "A folder, a device or a pipe is where a program's code should have a file.",
-        cure: "Run `bazel run //:databuild -- status` to build again. If the error stays, let the binary list files in its `data`.",
+        cure: "Run `bazel run //:databuild -- deploy` to build again. If the error stays, let the binary list files in its `data`.",
     },
     Entry {
         code: "runfile_path_clash",
         kind: Kind::BadConfiguration,
         cause: "A code manifest, which Bazel makes for each program, has a path below another path that is a file or a link.",
-        cure: "Let one target alone provide files below that path, then run `bazel run //:databuild -- status`.",
+        cure: "Let one target alone provide files below that path, then run `bazel run //:databuild -- deploy`.",
     },
     Entry {
         code: "runfiles_conflict",
@@ -313,7 +313,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         code: "two_executables",
         kind: Kind::BadConfiguration,
         cause: "A code manifest, which Bazel makes for each program, marks two files as the program to start.",
-        cure: "Use the rules and the program of one version of DataBuild, then run `bazel run //:databuild -- status`. If the error comes back, report it.",
+        cure: "Use the rules and the program of one version of DataBuild, then run `bazel run //:databuild -- deploy`. If the error comes back, report it.",
     },
     Entry {
         code: "two_producers",
@@ -349,7 +349,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         code: "unsupported_format",
         kind: Kind::BadConfiguration,
         cause: "The graph file or a code manifest has a format that this version of DataBuild does not read.",
-        cure: "Use the rules and the program of one version of DataBuild, then run `bazel run //:databuild -- status`.",
+        cure: "Use the rules and the program of one version of DataBuild, then run `bazel run //:databuild -- deploy`.",
     },
     Entry {
         code: "unwritable_output",

@@ -203,6 +203,18 @@ pub(super) const ENTRIES: &[Entry] = &[
         cure: "Send less at once: split a long list of references or keys into several requests.",
     },
     Entry {
+        code: "deploy_needed",
+        kind: Kind::Conflict,
+        cause: "Only `databuild deploy` changes the graph that new work follows: the graph of now starts work by itself, or the setting `deploy` is `explicit`.",
+        cure: "Look at what differs with `databuild diff`, then run `bazel run //:databuild -- deploy`. In the API, send `deploy` with the graph that `GET /api/v1/graph/id` answers.",
+    },
+    Entry {
+        code: "deploy_unconfirmed",
+        kind: Kind::Invalid,
+        cause: "`deploy` has to ask, and nobody can be asked: it was not called from a terminal, or with `--json`.",
+        cure: "Read what it would change. If that is right, add `--yes`.",
+    },
+    Entry {
         code: "duplicate_dimension",
         kind: Kind::Invalid,
         cause: "The reference names a dimension twice. In the graph: a dataset declares two dimensions of one name.",
@@ -223,7 +235,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     Entry {
         code: "graph_changed",
         kind: Kind::Conflict,
-        cause: "Somebody registered another graph before the server could create the want or the trial.",
+        cause: "Somebody registered another graph before the server could create the want or the trial, or deploy what was held against the graph of then.",
         cure: "Run the command again. In the API, send the `graph` that `GET /api/v1/graph/id` answers, or none.",
     },
     Entry {
@@ -307,8 +319,8 @@ pub(super) const ENTRIES: &[Entry] = &[
     Entry {
         code: "no_head",
         kind: Kind::Invalid,
-        cause: "`diff` has no graph to compare: the program has none beside it, as when it runs through the script of `shim`, and `--head` was not given.",
-        cure: "Run `bazel run //:databuild -- diff`, or add `--head FILE`.",
+        cause: "`diff` or `deploy` has no graph: the program has none beside it, as when it runs through the script of `shim`, and `diff` was not given one by `--head`.",
+        cure: "Run it through Bazel, such as `bazel run //:databuild -- diff`. For `diff`, `--head FILE` names another graph file.",
     },
     Entry {
         code: "no_keys",

@@ -55,7 +55,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         code: "code_store_damaged",
         kind: Kind::Storage,
         cause: "A file in the cache is not as DataBuild stored it, for example because a job wrote to its own runfiles. DataBuild removed it.",
-        cure: "Run `bazel run //:databuild -- status` to store the code again, then build. Let no job write to its runfiles.",
+        cure: "Run `bazel run //:databuild -- deploy` to store the code again, then build. Let no job write to its runfiles.",
     },
     Entry {
         code: "code_store_differs",
@@ -175,7 +175,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         code: "no_graph",
         kind: Kind::Configuration,
         cause: "No graph is registered in this workspace yet.",
-        cure: "Run `bazel run //:databuild -- status` once.",
+        cure: "Run `bazel run //:databuild -- deploy` once; `build`, `plan` and `invoke` through Bazel register the graph, too, unless the setting `deploy` is `explicit`.",
     },
     Entry {
         code: "no_program",

@@ -157,11 +157,28 @@ pub struct Registration {
     pub event: GraphRegistered,
     /// What its content says, read beforehand. Without it, or if keys have come since it was read, the core reads it.
     pub checked: Option<CheckedGraph>,
+    /// What lets it change which graph new work follows.
+    pub leave: Leave,
+}
+
+/// What lets a registration change which graph new work follows.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Leave {
+    /// That the graph of now does nothing by itself: a command brings along what was just built.
+    #[default]
+    QuietGraph,
+    /// Nothing, since the workspace leaves it to those who deploy.
+    Nothing,
+    /// That somebody deploys it.
+    Deployment {
+        /// The graph that they saw followed, if any; another one may mean something else for what they deploy.
+        instead_of: Option<GraphId>,
+    },
 }
 
 impl From<GraphRegistered> for Box<Registration> {
     fn from(event: GraphRegistered) -> Box<Registration> {
-        Box::new(Registration { event, checked: None })
+        Box::new(Registration { event, checked: None, leave: Leave::default() })
     }
 }
 

@@ -4,11 +4,22 @@ use crate::event::PartitionText;
 use crate::ids::{AttemptId, PlanId, RunId, TrialId, WantId};
 use crate::state::Made;
 
+/// Why only a deployment changes the graph.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum OnlyDeployed {
+    /// Another graph may start other work, or none, without anybody asking.
+    #[error("the graph that is followed starts work by itself")]
+    ActiveGraph,
+    /// The workspace says so.
+    #[error("the setting `deploy` is `explicit`")]
+    Setting,
+}
+
 /// A request that cannot be met. Nothing was recorded.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum Refusal {
     /// No graph yet.
-    #[error("no graph is registered yet; run `bazel run //:databuild -- status` once")]
+    #[error("no graph is registered yet; run `bazel run //:databuild -- deploy` once")]
     NoGraph,
     /// The graph cannot be read.
     #[error("the graph is invalid: {0}")]
@@ -16,6 +27,9 @@ pub enum Refusal {
     /// Another graph was registered meanwhile.
     #[error("another graph was registered meanwhile ({0}); ask again")]
     OtherGraph(String),
+    /// Only somebody who deploys changes the graph.
+    #[error("only `databuild deploy` changes the graph here, since {0}")]
+    NotDeployed(OnlyDeployed),
     /// Files were looked at for another graph than the one that is registered by now.
     #[error("another graph was registered while the server looked at files ({0}); ask again")]
     GraphReplaced(String),
@@ -262,6 +276,7 @@ impl Refusal {
             Refusal::NoGraph => "no_graph",
             Refusal::BadGraph(_) => "graph_invalid",
             Refusal::OtherGraph(_) => "graph_changed",
+            Refusal::NotDeployed(_) => "deploy_needed",
             Refusal::GraphReplaced(_) => "graph_replaced",
             Refusal::BadReference(error) => error.code(),
             Refusal::UnknownWant(_) => "want_not_found",
