@@ -5,6 +5,7 @@ mod support;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fs;
+use std::process::{Command, Stdio};
 use support::{text, Workspace};
 
 /// What a command that works with another graph than the one just built says.
@@ -227,4 +228,22 @@ fn values_of_inherited_variables_are_deployed_with_the_graph() {
     assert!(told.contains("changed  variable WHO  value\n") && told.contains("is deployed\n"), "{told}");
     run("bob", &["build", "quick"]);
     assert_eq!(made(), "for bob\n");
+}
+
+#[test]
+fn a_program_without_a_graph_deploys_the_one_that_it_is_told() {
+    let workspace = Workspace::new();
+    fs::create_dir(workspace.at("alone")).unwrap();
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_databuild"), workspace.at("alone/databuild")).unwrap();
+    let run = |args: &[&str]| {
+        let mut command = Command::new(workspace.at("alone/databuild"));
+        command.args(args).current_dir(workspace.path()).stdin(Stdio::null());
+        command.env("XDG_CACHE_HOME", workspace.at("cache")).output().unwrap()
+    };
+    let refused = text(&run(&["deploy", "--yes"]).stderr);
+    assert!(refused.contains("error[no_head]") && refused.contains("--head FILE"), "{refused}");
+    let deployed = run(&["deploy", "--yes", "--head", "../bin/databuild.graph.json"]);
+    assert!(deployed.status.success(), "{}", text(&deployed.stderr));
+    let made = run(&["build", "quick"]);
+    assert!(made.status.success() && workspace.path().join("out/quick").is_file(), "{}", text(&made.stderr));
 }

@@ -94,6 +94,20 @@ pub fn find() -> Result<Option<BuiltGraph>, CliError> {
     Ok(None)
 }
 
+/// The graph in a file that was named, or else the one this program was built with.
+///
+/// # Errors
+/// It cannot be read, or there is none.
+pub fn named_or_found(file: Option<&Path>) -> Result<BuiltGraph, CliError> {
+    match file {
+        Some(path) => BuiltGraph::read(path),
+        None => find()?.ok_or_else(|| {
+            CliError::new("no_head", "this program has no graph beside it")
+                .hint("run it through Bazel, or name a graph file: --head FILE")
+        }),
+    }
+}
+
 /// The runfiles folder beside the program; of a program that is a runfile itself (of a test, say) the one it is in.
 fn runfiles_of(program: &Path) -> PathBuf {
     let own = beside(program, ".runfiles");

@@ -6,11 +6,12 @@ use crate::cli::error::CliError;
 use crate::cli::graph::{self, BuiltGraph};
 use crate::cli::lost::ask_again;
 use crate::cli::shared_args::GlobalArgs;
-use crate::cli::{connect, exit_code, output};
+use crate::cli::{connect, exit_code, output, paths};
 use clap::Args;
 use databuild_core::graph::file::GraphFile;
 use serde::Serialize;
 use std::io::IsTerminal as _;
+use std::path::PathBuf;
 
 /// Arguments of `deploy`.
 #[derive(Debug, Args)]
@@ -18,6 +19,9 @@ pub struct DeployArgs {
     /// Do not ask
     #[arg(long, short)]
     pub yes: bool,
+    /// Graph file (default: the one this program was built with)
+    #[arg(long, value_name = "FILE", value_parser = paths::parser())]
+    pub head: Option<PathBuf>,
 }
 
 /// What came of it.
@@ -39,10 +43,7 @@ struct Deployed<'d> {
 /// The program has no graph, nobody can be asked, or the graph is refused.
 pub fn run(global: &GlobalArgs, args: &DeployArgs) -> Result<u8, CliError> {
     connect::refuse_elsewhere(global, "`deploy`")?;
-    let built = graph::find()?.ok_or_else(|| {
-        CliError::new("no_head", "this program has no graph beside it")
-            .hint("run it through Bazel: bazel run //:databuild -- deploy")
-    })?;
+    let built = graph::named_or_found(args.head.as_deref())?;
     let client = connect::attach(global)?;
     let now: api::GraphId = client.get("/api/v1/graph/id")?;
     let compared = match &now.graph {

@@ -33,13 +33,7 @@ pub struct DiffArgs {
 /// # Errors
 /// There is no such graph, or it cannot be read.
 pub fn run(global: &GlobalArgs, args: &DiffArgs) -> Result<u8, CliError> {
-    let head = match &args.head {
-        Some(path) => BuiltGraph::read(path)?,
-        None => graph::find()?.ok_or_else(|| {
-            CliError::new("no_head", "this program has no graph beside it")
-                .hint("run it through Bazel, or name a graph file: --head FILE")
-        })?,
-    };
+    let head = graph::named_or_found(args.head.as_deref())?;
     let base = base(global, args.base.as_deref())?;
     let compared = compare(&base, &head)?;
     if global.json {

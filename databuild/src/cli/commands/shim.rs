@@ -155,7 +155,7 @@ fn script(program: &Path, workspace: &Path, way_up: Option<&str>, enter: Option<
     format!(
         "#!/bin/sh\n\
          {MARK}: runs DataBuild without Bazel, on the graph registered last.\n\
-         # Changes to BUILD files and code count once `bazel run //:databuild` has built them.\n\
+         # Changes to BUILD files and code count once Bazel built them and `deploy`, `build`, `plan` or `invoke` registered them.\n\
          program={program}\n\
          if [ ! -x \"$program\" ]; then\n\
          \x20 echo \"databuild: $program is gone; run: bazel run //:databuild -- shim\" >&2\n\

@@ -32,7 +32,7 @@ pub fn run(global: &GlobalArgs) -> Result<u8, CliError> {
         status.code_store, status.runtime_dir
     ));
     match &status.graph {
-        None => output::line("no graph is registered yet: run databuild through `bazel run` once"),
+        None => output::line("no graph is registered yet: run `bazel run //:databuild -- deploy` once"),
         Some(graph) => output::line(&format!(
             "graph {} of {}, registered {}, {}",
             graph.id.get(..8).unwrap_or_default(),

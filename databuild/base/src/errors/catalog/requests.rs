@@ -319,8 +319,8 @@ pub(super) const ENTRIES: &[Entry] = &[
     Entry {
         code: "no_head",
         kind: Kind::Invalid,
-        cause: "`diff` or `deploy` has no graph: the program has none beside it, as when it runs through the script of `shim`, and `diff` was not given one by `--head`.",
-        cure: "Run it through Bazel, such as `bazel run //:databuild -- diff`. For `diff`, `--head FILE` names another graph file.",
+        cause: "`diff` or `deploy` has no graph: the program has none beside it, as when it runs through the script of `shim`, and none was named by `--head`.",
+        cure: "Run it through Bazel, such as `bazel run //:databuild -- diff`, or add `--head FILE`.",
     },
     Entry {
         code: "no_keys",
@@ -434,7 +434,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         code: "nothing_to_compare",
         kind: Kind::Conflict,
         cause: "Nothing of what was named was made by other code or arguments than the job's of today and could be made again.",
-        cure: "Run `databuild verify REF` to repeat it with the code of today. If inputs are missing, build them first.",
+        cure: "Code that was just edited counts once its graph is registered: `bazel run //:databuild -- deploy`. To repeat what was made with the code of today, run `databuild verify REF`. If inputs are missing, build them first.",
     },
     Entry {
         code: "nothing_to_repeat",
@@ -458,7 +458,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         code: "old_code_gone",
         kind: Kind::Conflict,
         cause: "What made a partition can no longer be run: its graph or its code is gone, or an inherited variable has another value now.",
-        cure: "Set the variable as it was and register the graph again, if that is the reason. Else run `databuild verify REF`, which needs only the code of today.",
+        cure: "Set the variable as it was and deploy the graph again, if that is the reason. Else run `databuild verify REF`, which needs only the code of today.",
     },
     Entry {
         code: "param_twice",
@@ -662,7 +662,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         code: "unknown_job",
         kind: Kind::Invalid,
         cause: "The graph has no job of this label or name. Where runs are listed, no such job ever ran either.",
-        cure: "Check the label: `databuild runs` shows the labels of jobs that ran. Run the command through Bazel to register a graph with a new job.",
+        cure: "Check the label: `databuild runs` shows the labels of jobs that ran. A new job is there once its graph is registered: `bazel run //:databuild -- deploy`.",
     },
     Entry {
         code: "unknown_key",
