@@ -2,8 +2,8 @@
 
 use super::commands::{
     accept, adopt, apply, build, cancel, checks, completion, config, deploy, diff, events, explain, gc,
-    graph, invoke, keys, logs, mcp, partitions, plan, plans, pools, runs, scan, schedules, serve, shell, shim, stop,
-    taint, timeline, token, trials, ui, want, why,
+    graph, invoke, keys, logs, mcp, partitions, plan, plans, pools, runs, scan, schedules, serve, shell,
+    shim, stop, taint, timeline, token, trials, ui, want, why,
 };
 use super::shared_args::GlobalArgs;
 use clap::{Parser, Subcommand};

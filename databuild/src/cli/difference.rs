@@ -125,7 +125,7 @@ fn print(view: &DiffView, same: bool) {
     if same {
         let short = |id: &str| id.get(..8).unwrap_or(id).to_owned();
         output::line(&format!(
-            "{} and {} have the same jobs, datasets, checks and pools",
+            "{} and {} have the same jobs, datasets, checks, schedules and pools",
             short(&view.base),
             short(&view.head)
         ));

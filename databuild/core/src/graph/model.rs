@@ -198,8 +198,7 @@ impl Graph {
     /// deploys puts another graph in its place.
     #[must_use]
     pub fn starts_by_itself(&self) -> bool {
-        // What a graph file can declare so far waits to be asked for.
-        false
+        !self.schedules.is_empty()
     }
 
     /// The pool of that label.

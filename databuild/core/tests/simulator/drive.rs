@@ -11,8 +11,8 @@ use crate::support::rng::{alone, Rng};
 use crate::support::workspace::{applying, end_of, planning, request};
 use databuild_core::decide::{
     acceptable, AcceptRequest, AdoptRequest, AttemptReport, AttemptSpec, Capacity, Core, Effect, FoundFile,
-    Input, InvokeRequest, Judgement, KeyRequest, PoolRequest, Refusal, Reply, SampleRequest, Sighting,
-    Sightings, Step, Success, TrialRequest,
+    Input, InvokeRequest, Judgement, KeyRequest, Leave, PoolRequest, Refusal, Registration, Reply,
+    SampleRequest, Sighting, Sightings, Step, Success, TrialRequest,
 };
 use databuild_core::event::{
     AttemptOutcome, CheckFindings, CheckOutcome, CheckResult, Event, GraphRegistered, OutputRecord,
@@ -546,7 +546,10 @@ impl Simulation {
         if self.scheduled {
             self.scene.schedule();
         }
-        let input = Input::RegisterGraph(self.scene.spec.registration().into());
+        let instead_of = self.core.state.followed().map(|registered| registered.id.clone());
+        let leave = Leave::Deployment { instead_of };
+        let registration = Registration { event: self.scene.spec.registration(), checked: None, leave };
+        let input = Input::RegisterGraph(Box::new(registration));
         self.step(input)?.expect("the graph is sound");
         Some(())
     }

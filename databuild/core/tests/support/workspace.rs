@@ -2,8 +2,8 @@
 
 use super::graphs::GraphSpec;
 use databuild_core::decide::{
-    ApplyRequest, AttemptEnd, AttemptReport, AttemptSpec, Core, Effect, Input, PlanRequest, Refusal, Reply,
-    Sighting, Sightings, Step, Success, WantRequest,
+    ApplyRequest, AttemptEnd, AttemptReport, AttemptSpec, Core, Effect, Input, Leave, PlanRequest, Refusal,
+    Registration, Reply, Sighting, Sightings, Step, Success, WantRequest,
 };
 use databuild_core::event::{
     AttemptOutcome, Event, OutputRecord, PlanCreated, PriorityClass, Record, Refresh,
@@ -106,7 +106,10 @@ impl Workspace {
     }
 
     pub fn register(&mut self, graph: &GraphSpec) {
-        self.step(Input::RegisterGraph(graph.registration().into())).reply.expect("the graph is sound");
+        let instead_of = self.core.state.followed().map(|registered| registered.id.clone());
+        let leave = Leave::Deployment { instead_of };
+        let registration = Registration { event: graph.registration(), checked: None, leave };
+        self.step(Input::RegisterGraph(Box::new(registration))).reply.expect("the graph is sound");
     }
 
     pub fn step(&mut self, input: Input) -> Step {
