@@ -247,3 +247,28 @@ fn a_program_without_a_graph_deploys_the_one_that_it_is_told() {
     let made = run(&["build", "quick"]);
     assert!(made.status.success() && workspace.path().join("out/quick").is_file(), "{}", text(&made.stderr));
 }
+
+#[test]
+fn deploy_names_wants_that_the_graph_would_make_late() {
+    let workspace = Workspace::new();
+    let many = "many/key=key-00000+key-00001+key-00002+key-00003";
+    workspace.done(&["build", many]);
+    workspace.done(&["want", "create", "slow", many, "--sla", "3600"]);
+    workspace.done(&["want", "create", "slow", "quick"]);
+    let change = |count: u32| {
+        workspace.change_graph(|graph| {
+            let jobs = graph["jobs"].as_array_mut().unwrap();
+            let job = jobs.iter_mut().find(|job| job["label"] == "//:make_many").unwrap();
+            job["args"] = serde_json::json!(["{path}", "--x=2"]);
+            job["rate"] = serde_json::json!({"count": count, "period_ms": 3_600_000});
+        });
+    };
+    change(100);
+    assert!(!workspace.done(&["diff"]).contains("late"), "four more partitions take no time");
+    change(1);
+    let differs: Value = serde_json::from_str(&workspace.done(&["diff", "--json"])).unwrap();
+    let deadlines = differs["stale"]["deadlines"].as_array().unwrap();
+    assert_eq!(deadlines.iter().map(|risk| risk["want"].as_str().unwrap()).collect::<Vec<_>>(), ["w2"]);
+    let deployed = workspace.done(&["deploy", "--yes"]);
+    assert!(deployed.contains("w2 would be late: it is due at "), "{deployed}");
+}

@@ -6,18 +6,20 @@ use super::registrations::Told;
 use super::words::{cursor, limit, page};
 use super::{contents, differences, estimate, garbage, AppError};
 use crate::api::{
-    self, DatasetImpact, Deployment, DiffQuery, DiffView, GraphDetail, GraphId, ImpactRequest, ListQuery,
-    Page, RegisterReply, RegisterRequest, SourcesRequest, StaleView,
+    self, DatasetImpact, DeadlineAtRisk, Deployment, DiffQuery, DiffView, GraphDetail, GraphId,
+    ImpactRequest, ListQuery, Page, RegisterReply, RegisterRequest, SourcesRequest, StaleView,
 };
 use crate::engine::{Foreseen, Registration};
 use crate::store::{Answer, GraphRow, History, Listed};
-use databuild_core::decide::{Impact, Leave, Refusal};
+use databuild_core::decide::{Impact, Leave, Left, Refusal};
 use databuild_core::event::GraphRegistered;
 use databuild_core::graph::diff;
 use databuild_core::graph::{parse_file, Graph, Registered};
-use databuild_core::ids::{self, Seq};
+use databuild_core::ids::{self, Seq, WantId};
+use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Duration;
 
 /// Registrations that are looked through for the one before.
 const MOST_LOOKED_AT: usize = 1000;
@@ -360,9 +362,15 @@ pub async fn impact(context: &impl Context, body: ImpactRequest) -> Result<Stale
     let ImpactRequest { content, inherited } = body;
     let view = context.looking(move |backend, reader| {
         let now = backend.engine.snapshot().state.followed().cloned();
-        let foreseen = backend.engine.impact(content, &inherited)?;
-        let variables = now.map(|now| other_values(&now, &foreseen.head)).unwrap_or_default();
-        Ok(StaleView { variables, ..stale_view(backend, reader, foreseen)? })
+        let due = due(backend, reader)?;
+        let wants: Vec<WantId> = due.keys().copied().collect();
+        let foreseen = backend.engine.impact(content, &inherited, &wants)?;
+        let variables = now.as_ref().map(|now| other_values(now, &foreseen.head)).unwrap_or_default();
+        let deadlines = match &now {
+            Some(now) => deadlines(backend, reader, &foreseen, now, &due)?,
+            None => Vec::new(),
+        };
+        Ok(StaleView { variables, deadlines, ..stale_view(backend, reader, foreseen)? })
     });
     view.await
 }
@@ -374,8 +382,47 @@ fn other_values(now: &Registered, head: &Registered) -> Vec<String> {
     names.filter(|name| now.inherited.get(*name) != head.inherited.get(*name)).map(str::to_owned).collect()
 }
 
+/// When open wants are due, those that are not late yet.
+fn due(backend: &Backend, reader: &dyn History) -> Result<BTreeMap<WantId, Timestamp>, AppError> {
+    let now = crate::os::now();
+    let mut found = BTreeMap::new();
+    for id in backend.engine.snapshot().state.wants().keys() {
+        let due = reader.want(*id)?.value.and_then(|want| want.due_at).filter(|due| *due > now);
+        found.extend(due.map(|due| (*id, due)));
+    }
+    Ok(found)
+}
+
+/// Open wants that would end in time under the graph of now, and not under the other one. Those that wait in line with them are left
+/// out, as in every estimate.
+fn deadlines(
+    backend: &Backend,
+    reader: &dyn History,
+    foreseen: &Foreseen,
+    followed: &Registered,
+    due: &BTreeMap<WantId, Timestamp>,
+) -> Result<Vec<DeadlineAtRisk>, AppError> {
+    let snapshot = backend.engine.snapshot();
+    let now = crate::os::now();
+    let ends = |left: &Left, graph: &Graph| -> Result<Timestamp, AppError> {
+        let counts = left.iter().map(|(job, count)| (job.as_str(), (*count, 0))).collect();
+        let found = estimate::of_jobs(counts, Some(graph), &snapshot.state, snapshot.capacity(), reader)?;
+        Ok(now.checked_add(Duration::from_millis(found.high_ms)).unwrap_or(Timestamp::MAX))
+    };
+    let mut found = Vec::new();
+    for (id, (before, after)) in &foreseen.left {
+        let Some(due) = due.get(id) else { continue };
+        let then = ends(after, &foreseen.head.graph)?;
+        if then > *due && ends(before, &followed.graph)? <= *due {
+            let (want, due_at, ends_at) = (id.to_string(), due.to_string(), then.to_string());
+            found.push(DeadlineAtRisk { want, due_at, ends_at });
+        }
+    }
+    Ok(found)
+}
+
 fn stale_view(backend: &Backend, reader: &dyn History, foreseen: Foreseen) -> Result<StaleView, AppError> {
-    let Foreseen { datasets: found, head, seq } = foreseen;
+    let Foreseen { datasets: found, head, seq, .. } = foreseen;
     let counts = by_job(&found, &head.graph);
     let snapshot = backend.engine.snapshot();
     let estimate =
@@ -394,5 +441,14 @@ fn stale_view(backend: &Backend, reader: &dyn History, foreseen: Foreseen) -> Re
     let estimate = (partitions > 0).then_some(estimate);
     let already = datasets.iter().map(|dataset| dataset.already).sum();
     let lost = datasets.iter().map(|dataset| dataset.lost).sum();
-    Ok(StaleView { partitions, already, lost, variables: Vec::new(), datasets, estimate, seq })
+    Ok(StaleView {
+        partitions,
+        already,
+        lost,
+        variables: Vec::new(),
+        deadlines: Vec::new(),
+        datasets,
+        estimate,
+        seq,
+    })
 }

@@ -4,7 +4,7 @@
 //! span of code, in which nothing is a link, a mention or HTML.
 
 use super::estimate::takes;
-use crate::api::{Blame, DiffView, JobDiff, StaleView};
+use crate::api::{Blame, DeadlineAtRisk, DiffView, JobDiff, StaleView};
 use databuild_core::amounts::{are, count, plural};
 
 /// Rows of a table; the rest is counted. Hosts refuse comments of more than some ten thousand characters.
@@ -89,6 +89,10 @@ fn impact(stale: &StaleView) -> Vec<String> {
             vec![span(&dataset.dataset), dataset.stale.to_string(), dataset.downstream.to_string()]
         };
         lines.extend(table(&["Dataset", "Stale", "If upstream changes"], rows.map(row).collect()));
+    }
+    for DeadlineAtRisk { want, due_at, ends_at } in &stale.deadlines {
+        lines.push(format!("**{want} would be late**: it is due at {due_at}, and may end at {ends_at}."));
+        lines.push(String::new());
     }
     for dataset in stale.datasets.iter().filter(|dataset| dataset.lost > 0) {
         lines.push(format!(
@@ -287,6 +291,11 @@ mod tests {
                 already: 2,
                 lost: 3,
                 variables: Vec::new(),
+                deadlines: vec![DeadlineAtRisk {
+                    want: text("w7"),
+                    due_at: text("2026-11-21T07:00:00Z"),
+                    ends_at: text("2026-11-21T08:15:00Z"),
+                }],
                 datasets: vec![
                     impact("report", 0, 1, 0),
                     impact("temps_7d", 60, 0, 0),
@@ -307,6 +316,8 @@ mod tests {
              | --- | --- | --- |\n\
              | `report` | 0 | 1 |\n\
              | `temps_7d` | 60 | 0 |\n\
+             \n\
+             **w7 would be late**: it is due at 2026-11-21T07:00:00Z, and may end at 2026-11-21T08:15:00Z.\n\
              \n\
              **3 built partitions of `gone` would lose their history**: declare `moved` for what was renamed.\n\
              \n\

@@ -2,7 +2,7 @@
 
 mod support;
 
-use databuild_core::decide::Impact;
+use databuild_core::decide::{left_under, Impact};
 use databuild_core::event::Refresh;
 use databuild_core::graph::diff::{diff, Change};
 use databuild_core::graph::file::{CheckEntry, DatasetEntry, GranularityName, KeysEntry, PoolEntry};
@@ -231,4 +231,24 @@ fn pools_that_differ_are_told() {
         ]
     );
     assert!(!found.is_empty());
+}
+
+#[test]
+fn what_a_graph_adds_to_open_wants_is_told_and_nothing_is_recorded() {
+    let mut workspace = Workspace::new(&graph(), 100);
+    workspace.observe("raw/date=2010-01-01", "r1");
+    workspace.want(&["b/date=2010-01-01"], Refresh::Stale);
+    workspace.finish_all("v1");
+    let want = workspace.want(&["b/date=2010-01-01", "c/date=2010-01-01"], Refresh::Stale);
+    let of = |head: GraphSpec| {
+        let head = head.registration();
+        left_under(&workspace.core.state, &[want], head, workspace.now).remove(&want).unwrap()
+    };
+    let left = |jobs: &[&str]| -> BTreeMap<String, u64> {
+        jobs.iter().map(|job| (format!("//:{job}"), 1)).collect()
+    };
+    assert_eq!(of(graph()), (left(&["make_c"]), left(&["make_c"])));
+    let (before, after) = of(graph().code("make_a", "other"));
+    assert_eq!((before, after), (left(&["make_c"]), left(&["make_a", "make_b", "make_c"])));
+    assert_eq!(of(graph()).1, left(&["make_c"]), "nothing is recorded");
 }

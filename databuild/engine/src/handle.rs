@@ -10,8 +10,8 @@ use crate::os::EnvValue;
 use crate::publish;
 use crate::store::{Archiver, Batch, Blob, EventLog};
 use databuild_core::decide::{
-    self, ApplyRequest, Core, Impact, Input, InvokeRequest, Judgement, Leave, PlanRequest, Refusal, Reply,
-    Sightings, TrialRequest, WantRequest,
+    self, ApplyRequest, Core, Impact, Input, InvokeRequest, Judgement, Leave, Left, PlanRequest, Refusal,
+    Reply, Sightings, TrialRequest, WantRequest,
 };
 use databuild_core::event::{
     GraphRegistered, Grounds, KeptAnswer, Origin, PlanCreated, Refresh, RequestAnswered, RequestKey,
@@ -57,6 +57,8 @@ fn check_places(graph: &Graph, workspace: &Path) -> Result<(), String> {
 pub struct Foreseen {
     /// By dataset.
     pub datasets: BTreeMap<String, Impact>,
+    /// What the wants that were named have left to do, and would have.
+    pub left: BTreeMap<WantId, (Left, Left)>,
     /// The graph.
     pub head: Arc<Registered>,
     /// The last event that this reflects.
@@ -273,7 +275,7 @@ impl Handle {
         }
     }
 
-    /// What a graph would make stale. Blocking; registers nothing.
+    /// What a graph would make stale, and what it would leave to do for `wants`. Blocking; registers nothing.
     ///
     /// # Errors
     /// No graph is registered, or this one is invalid.
@@ -281,6 +283,7 @@ impl Handle {
         &self,
         content: String,
         inherited: &BTreeMap<String, EnvValue>,
+        wants: &[WantId],
     ) -> Result<Foreseen, CommandError> {
         let state = Arc::clone(&self.snapshot().state);
         if state.followed().is_none() {
@@ -296,11 +299,13 @@ impl Handle {
             sources: BTreeMap::new(),
         };
         let now = crate::os::now();
+        let left = decide::left_under(&state, wants, event.clone(), now);
         let after =
             decide::under(&state, event, now).map_err(|error| Refusal::BadGraph(error.to_string()))?;
         let head = after.followed().cloned().ok_or(Refusal::NoGraph)?;
         let seen = super::looks::files::look_at_new(&after, state.registered(), &self.observers);
-        Ok(Foreseen { datasets: decide::impact(&state, after, seen, now), head, seq: state.seq().0 })
+        let datasets = decide::impact(&state, after, seen, now);
+        Ok(Foreseen { datasets, left, head, seq: state.seq().0 })
     }
 
     /// What the graph that new work follows made stale, held against one that was registered earlier: what is stale by now and
@@ -313,7 +318,7 @@ impl Handle {
         let head = state.followed().cloned().ok_or(Refusal::NoGraph)?;
         let datasets = decide::impact_since(&state, base, crate::os::now())
             .map_err(|error| Refusal::BadGraph(error.to_string()))?;
-        Ok(Foreseen { datasets, head, seq: state.seq().0 })
+        Ok(Foreseen { datasets, left: BTreeMap::new(), head, seq: state.seq().0 })
     }
 
     /// Looks at files, and submits what follows from what was seen. If another graph was registered meanwhile, it looks

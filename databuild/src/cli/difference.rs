@@ -4,7 +4,9 @@ use super::client::Client;
 use super::error::CliError;
 use super::graph::{self, BuiltGraph};
 use super::{blame, output};
-use crate::api::{self, DatasetImpact, DiffView, ImpactRequest, JobDiff, SourcesRequest, StaleView};
+use crate::api::{
+    self, DatasetImpact, DeadlineAtRisk, DiffView, ImpactRequest, JobDiff, SourcesRequest, StaleView,
+};
 use crate::app::blame::{blame as changed_files, SourceManifest};
 use crate::app::{differences, estimate};
 use crate::os::read_given;
@@ -212,6 +214,10 @@ fn print_stale(stale: &StaleView) {
         };
         let already = already(dataset.already);
         output::line(&format!("  {}: {}{downstream}{already}", dataset.dataset, dataset.stale));
+    }
+    for DeadlineAtRisk { want, due_at, ends_at } in &stale.deadlines {
+        let (due, ends) = (output::time(due_at), output::time(ends_at));
+        output::line(&format!("{want} would be late: it is due at {due}, and may end at {ends}"));
     }
     if stale.lost > 0 {
         output::line(&format!(

@@ -378,6 +378,9 @@ pub struct StaleView {
     /// Variables that programs inherit now, too, and that would have another value.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub variables: Vec<String>,
+    /// Open wants that would be late only under this graph, as far as the times of earlier runs tell.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub deadlines: Vec<DeadlineAtRisk>,
     /// By dataset, those with any.
     pub datasets: Vec<DatasetImpact>,
     /// How long building them anew may take; absent if nothing would be stale.
@@ -385,6 +388,17 @@ pub struct StaleView {
     pub estimate: Option<Estimate>,
     /// The last event this reflects.
     pub seq: u64,
+}
+
+/// A want that a graph may make late.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct DeadlineAtRisk {
+    /// `w3`.
+    pub want: String,
+    /// When it is late, RFC 3339.
+    pub due_at: String,
+    /// When its work may end, RFC 3339.
+    pub ends_at: String,
 }
 
 /// One dataset's part of it.

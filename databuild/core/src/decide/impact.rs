@@ -2,10 +2,12 @@
 //! under the other one. Nothing is recorded; the other graph is folded into a copy.
 
 use crate::decide::core::Core;
-use crate::decide::messages::input::Input;
+use crate::decide::follow::again;
+use crate::decide::messages::input::{Input, Leave, Registration};
 use crate::decide::messages::sightings::Sightings;
 use crate::event::{Event, GraphRegistered, Origin, Record, Refresh};
 use crate::graph::DatasetIx;
+use crate::ids::WantId;
 use crate::partition_set::PartitionSet;
 use crate::planner;
 use crate::state::{FoldError, State};
@@ -89,6 +91,38 @@ pub fn impact_since(
     let mut after = state.clone();
     after.advance(now);
     Ok(impact(&under(state, base, now)?, after, Sightings::default(), now))
+}
+
+/// Partitions that are left to make for a want, by the label of their job.
+pub type Left = BTreeMap<String, u64>;
+
+/// What some open wants have left to do, and what they would have if a graph was registered.
+#[must_use]
+pub fn left_under(
+    state: &State,
+    wants: &[WantId],
+    graph: GraphRegistered,
+    now: Timestamp,
+) -> BTreeMap<WantId, (Left, Left)> {
+    if wants.is_empty() {
+        return BTreeMap::new();
+    }
+    let mut before = state.clone();
+    before.advance(now);
+    let mut core = Core::new(0);
+    core.state = before.clone();
+    let leave = Leave::Deployment { instead_of: state.followed().map(|followed| followed.id.clone()) };
+    let registration = Box::new(Registration { event: graph, checked: None, leave });
+    // A copy of its own, of which nothing is recorded. A graph that is refused changes nothing.
+    let _ = core.decide(Input::RegisterGraph(registration), Origin::default(), now);
+    let mut left = |id: &WantId| (*id, (left(&mut before, *id), left(&mut core.state, *id)));
+    wants.iter().map(&mut left).collect()
+}
+
+fn left(state: &mut State, want: WantId) -> Left {
+    let Some(want) = state.wants().get(&want).cloned() else { return Left::new() };
+    let work = again::all_left(state, &want);
+    work.iter().map(|(job, set)| (state.graph().job(*job).label.clone(), set.len())).collect()
 }
 
 /// All built partitions that are there.

@@ -20,7 +20,7 @@ pub use acts::invoke::job_called;
 pub use acts::keys::{preview_added, preview_retired};
 pub use acts::plan::{outdated as plan_outdated, rows as plan_rows, DEFAULT_EXPIRY_SECONDS, MOST_PLANS};
 pub use acts::trial::MOST_SAMPLES;
-pub use impact::{built, impact, impact_since, under, Impact};
+pub use impact::{built, impact, impact_since, left_under, under, Impact, Left};
 pub use lives::suspend::MOST_DISCOVERED;
 pub use messages::input::*;
 pub use messages::refusal::{OnlyDeployed, Refusal};

@@ -381,7 +381,7 @@ fn impact(bench: &Bench, head: &str) -> Vec<String> {
         .starter
         .shared
         .publish(Snapshot { state: Arc::new(bench.core.state.clone()), ..Snapshot::of(&bench.core) });
-    let found = bench.handle().impact(head.to_owned(), &BTreeMap::new()).unwrap().datasets;
+    let found = bench.handle().impact(head.to_owned(), &BTreeMap::new(), &[]).unwrap().datasets;
     let stale = found.into_iter().filter(|(_, impact)| impact.stale > 0);
     stale.map(|(dataset, _)| dataset).collect()
 }

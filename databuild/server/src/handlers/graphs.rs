@@ -204,7 +204,7 @@ async fn sources(
 /// How many partitions that are current would not be under this graph: for each dataset `stale` and, only if
 /// upstream data changes, `downstream`; `already` counts those that are stale now, or behind something that is, and would be under
 /// this graph, too; `estimate` is how long building anew takes what is current and would not be; `lost` counts built partitions of which the graph would know nothing, since
-/// no dataset takes them over. It is not registered. The body has at most 64 MiB.
+/// no dataset takes them over; `deadlines` are open wants that it would make late. It is not registered. The body has at most 64 MiB.
 #[utoipa::path(
     post,
     path = "/graphs/impact",

@@ -489,6 +489,7 @@ mod tests {
                 already: 3,
                 lost: 2,
                 variables: Vec::new(),
+                deadlines: Vec::new(),
                 datasets: vec![DatasetImpact {
                     dataset: "features".to_owned(),
                     stale: 1_204,

@@ -12,12 +12,13 @@ use crate::decide::messages::step::{Effect, Reply};
 use crate::decide::out::Out;
 use crate::decide::queries::targets::{blocked_of, targets_now, work_texts, Work};
 use crate::event::{Blocked, Event, SetText, WantReplanned};
-use crate::graph::DatasetIx;
+use crate::graph::{DatasetIx, JobIx};
 use crate::ids::{Seq, WantId};
 use crate::partition_set::PartitionSet;
 use crate::planner;
 use crate::planner::{Plan, Unseen};
 use crate::state::{State, Want};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// How often a want is planned again without anything coming from outside. Each time it has built something that
@@ -136,6 +137,20 @@ fn plan(state: &mut State, want: &Want, unseen: &[Unseen]) -> Again {
     }
     let work = work.iter().flat_map(|(job, set)| state.work_text(*job, set)).collect();
     Again { work, successors, blocked, absent: plan.absent }
+}
+
+/// What a want has left to do by the time it ends: what it waits for, and what it would be found to lack when it is planned once more.
+pub(crate) fn all_left(state: &mut State, want: &Want) -> BTreeMap<JobIx, PartitionSet> {
+    let mut work = want.remaining.clone();
+    if !is_settled(want) {
+        let targets = targets_now(state, want);
+        for entry in &left_to_do(state, want, &targets, &[]).jobs {
+            let more = entry.work();
+            work.entry(entry.job).and_modify(|held| held.union_with(&more)).or_insert(more);
+        }
+    }
+    work.retain(|_, set| !set.is_empty());
+    work
 }
 
 /// What a build of `targets` would do now. What another want has built for a later instant is not taken back.
