@@ -7,6 +7,8 @@ use crate::engine::{Engine, EngineConfig, Registration};
 use crate::executor::fake::Fake;
 use crate::snapshot;
 use crate::store::{Archiver, Reader, SqliteLog};
+use databuild_core::decide::Leave;
+use databuild_core::ids::GraphId;
 use jiff::Timestamp;
 use std::cell::RefCell;
 use std::io::{Read as _, Write as _};
@@ -287,6 +289,17 @@ impl Server {
 /// The body that registers a graph.
 pub(super) fn body(graph: &str) -> String {
     serde_json::json!({"content": graph}).to_string()
+}
+
+/// A request to deploy a graph in the place of [`GRAPH`], which has a schedule.
+pub(super) fn deployment(graph: &str) -> String {
+    let deploy = serde_json::json!({"instead_of": GraphId::of(GRAPH)});
+    serde_json::json!({"content": graph, "deploy": deploy}).to_string()
+}
+
+/// The leave that such a request has.
+pub(super) fn leave() -> Leave {
+    Leave::Deployment { instead_of: Some(GraphId::of(GRAPH)) }
 }
 
 /// A refusal has the one shape. Of several answers the first is looked at.

@@ -418,7 +418,7 @@ fn a_filter_by_what_is_not_and_never_was_is_refused_with_what_was_probably_meant
     }
     // What is there, and what was there.
     let other = fuzz::GRAPH.replace("daily", "weekly").replace("oslo", "bergen");
-    let registered = server.json("POST", "/api/v1/graphs", &fuzz::body(&other));
+    let registered = server.json("POST", "/api/v1/graphs", &fuzz::deployment(&other));
     assert_eq!(registered.0, 200, "{}", registered.1);
     for query in [
         "events?dataset=weekly",

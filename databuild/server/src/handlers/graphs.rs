@@ -236,7 +236,7 @@ mod tests {
             content: graph.to_string(),
             sources: BTreeMap::new(),
             inherited: BTreeMap::new(),
-            leave: Leave::default(),
+            leave: crate::fuzz::leave(),
         };
         app.backend.engine.register(registration).await.unwrap();
     }
@@ -259,7 +259,7 @@ mod tests {
     async fn a_deployment_takes_the_place_of_the_graph_that_was_seen() {
         let (app, _running) = crate::fuzz::app_with_graph().await;
         let now = graphs::id(&app);
-        assert!(!now.only_deploy);
+        assert!(now.only_deploy, "it has a schedule");
         let content = String::from_utf8(graphs::current(&app).await.unwrap()).unwrap();
         let request = |instead_of: Option<&str>| RegisterRequest {
             content: content.replacen("{date}", "{date}-2", 1),

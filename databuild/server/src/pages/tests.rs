@@ -562,7 +562,7 @@ fn a_graph_is_shown_with_what_it_changed_against_the_one_before() {
         content: content.replacen("{\"full\":\"false\"}", "{}", 1),
         sources: Default::default(),
         inherited: Default::default(),
-        leave: Default::default(),
+        leave: super::super::fuzz::leave(),
     };
     bench.runtime.block_on(bench.app.backend.engine.register(registration)).unwrap();
     let list = bench.get("/changes").body;
