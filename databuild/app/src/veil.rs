@@ -27,8 +27,8 @@ const NAMING: [&str; 12] = [
 ];
 /// Fields whose values are words of closed lists, places in lists, and keys: a row with a key of data that is not seen is left out, and
 /// any other key may be called as something that is not seen.
-const WHOLE: [&str; 10] =
-    ["state", "kind", "outcome", "class", "refresh", "phase", "code", "block_reason", "next", "key"];
+const WHOLE: [&str; 11] =
+    ["state", "kind", "outcome", "class", "refresh", "phase", "code", "block_reason", "turn", "next", "key"];
 
 /// Says of the id of a want, a run, a plan or a trial whether it is seen.
 pub type Ids<'i> = &'i mut dyn FnMut(&str) -> bool;
@@ -46,6 +46,8 @@ struct Veil<'v> {
     /// Names of datasets, as they are and as they were, and labels of datasets and jobs.
     hidden: HashSet<String>,
     ids: Ids<'v>,
+    /// It is inside of what an event says.
+    in_event: bool,
 }
 
 impl<'v> Veil<'v> {
@@ -61,7 +63,7 @@ impl<'v> Veil<'v> {
                 hidden.extend(job.labels().map(str::to_owned));
             }
         }
-        Veil { hidden, ids }
+        Veil { hidden, ids, in_event: false }
     }
 
     fn value(&mut self, value: Value) -> Value {
@@ -78,16 +80,29 @@ impl<'v> Veil<'v> {
             Value::Object(fields) => {
                 let fields = without_sums(fields);
                 let told = fields.into_iter().filter_map(|(name, value)| {
-                    if self.is_hidden(&name) {
+                    // What events say may have names in the place of fields. Fields of all else are called as they are, whatever
+                    // others call their data.
+                    if self.in_event && self.is_hidden(&name) {
                         return None;
                     }
-                    let value = if WHOLE.contains(&name.as_str()) { value } else { self.value(value) };
+                    let value = match name.as_str() {
+                        whole if WHOLE.contains(&whole) => value,
+                        "data" if value.is_object() => self.said_by_event(value),
+                        _ => self.value(value),
+                    };
                     Some((name, value))
                 });
                 Value::Object(told.collect())
             }
             other => other,
         }
+    }
+
+    fn said_by_event(&mut self, data: Value) -> Value {
+        let outside = std::mem::replace(&mut self.in_event, true);
+        let told = self.value(data);
+        self.in_event = outside;
+        told
     }
 
     /// Whether a row, or a text of a list, is about what is not seen.
@@ -210,6 +225,7 @@ mod tests {
             "causes": ["raw/name=a failed", "r2 failed: 1", "raw/name=b failed", "text/name=a failed"],
             "inputs": ["raw/name=a..b", "text/name=c"],
             "raw": 1,
+            "event": {"data": {"raw": 1, "text": 2}},
             "runs": ["r1", "r2", 7],
             "keys": [{"key": "r2"}, {"key": "raw"}],
             "next": "w5",
@@ -224,6 +240,8 @@ mod tests {
             "counted": "text/name=a is out of date: …",
             "causes": ["…", "text/name=a failed"],
             "inputs": ["text/name=c"],
+            "raw": 1,
+            "event": {"data": {"text": 2}},
             "runs": ["r1", 7],
             "keys": [{"key": "r2"}, {"key": "raw"}],
             "next": "w5",
