@@ -120,7 +120,7 @@ impl Audience {
     }
 
     /// Counts what is seen of what waits.
-    pub(super) fn counted(&self, state: &State, count: impl FnOnce(Counted<'_>) -> u64) -> u64 {
+    pub fn counted(&self, state: &State, count: impl FnOnce(Counted<'_>) -> u64) -> u64 {
         let graph = state.followed().map(|registered| &registered.graph);
         count(Counted {
             runs: &|run| self.sees_run(state, run),
@@ -129,7 +129,7 @@ impl Audience {
     }
 
     /// Datasets that are seen, by name.
-    pub(super) fn names<'s>(&'s self, graph: &'s Graph) -> impl Iterator<Item = &'s str> {
+    pub fn names<'s>(&'s self, graph: &'s Graph) -> impl Iterator<Item = &'s str> {
         graph.datasets().map(|(_, dataset)| dataset.name.as_str()).filter(move |name| self.sees_name(name))
     }
 }

@@ -13,6 +13,7 @@ use crate::api::{DrawingQuery, DrawingView, DrawnEdge, DrawnNode, NodeKind, Stat
 use databuild_core::graph::{DatasetIx, Registered};
 use databuild_core::state::Counts;
 pub use layout::{layout, Layout, Spot};
+pub(super) use outline::is_in;
 use outline::{outline, Node, Outline, View};
 
 /// The graph that is followed, drawn.

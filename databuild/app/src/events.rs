@@ -59,6 +59,11 @@ pub async fn get(context: &impl Context, seq: &str) -> Result<EventRow, AppError
     found.await?.ok_or_else(unknown)
 }
 
+/// All events that whoever asks may see.
+pub fn all(context: &impl Context) -> Filter {
+    Filter::for_audience(&context.backend().audience)
+}
+
 /// What a query for a stream of events asks for.
 ///
 /// # Errors

@@ -5,11 +5,15 @@
 //!   over with all that is archived. Those of the loop and of requests begin again with each server.
 //! - Labels come from closed lists: words, routes, and the jobs and datasets of graphs. None is a partition.
 //! - Their cost does not grow with the history: what is over is counted when it ends.
+//! - Who may see some datasets alone is told what has the label of one of them, or of a job that makes them. All else is about
+//!   everything, or about the server, and is left out.
 
-use super::context::Context;
+use super::audience::Audience;
+use super::context::{Backend, Context};
 use super::AppError;
 use crate::engine::Snapshot;
 use crate::store::{Counts, WantState};
+use databuild_core::state::State;
 use databuild_core::word::Word as _;
 use prometheus_client::metrics::counter::{ConstCounter, Counter};
 use prometheus_client::metrics::family::Family;
@@ -30,7 +34,7 @@ pub async fn text(
     context: &impl Context,
     others: impl FnOnce(&mut Registry) + Send,
 ) -> Result<String, AppError> {
-    let engine = &context.backend().engine;
+    let Backend { engine, audience, .. } = context.backend();
     let snapshot = engine.snapshot();
     let state = Arc::clone(&snapshot.state);
     let found = context.quick(move |backend, reader| {
@@ -41,17 +45,36 @@ pub async fn text(
     });
     let (counts, standings, stand) = found.await?;
     let mut registry = Registry::with_prefix("databuild");
-    of_history(&mut registry, &snapshot, &counts);
-    of_now(&mut registry, &snapshot, &counts);
-    registry.register(
-        "commands_waiting",
-        "Commands that wait for the loop",
-        ConstGauge::new(engine.waiting_commands()),
-    );
+    of_jobs(&mut registry, audience, &snapshot, &counts);
+    of_datasets(&mut registry, audience, standings.state(), &stand);
+    if audience.sees_all() {
+        of_history(&mut registry, &snapshot, &counts);
+        of_now(&mut registry, &snapshot);
+        registry.register(
+            "commands_waiting",
+            "Commands that wait for the loop",
+            ConstGauge::new(engine.waiting_commands()),
+        );
+        engine.metrics().register(&mut registry);
+        others(&mut registry);
+    }
+    let mut text = String::new();
+    // Writing to a text does not fail.
+    let _ = prometheus_client::encoding::text::encode(&mut text, &registry);
+    Ok(text)
+}
+
+/// Where partitions stand.
+fn of_datasets(
+    registry: &mut Registry,
+    audience: &Audience,
+    state: &State,
+    stand: &[databuild_core::state::Counts],
+) {
     let states: Family<Labels, Gauge> = Family::default();
-    let datasets =
-        standings.state().followed().into_iter().flat_map(|registered| registered.graph.datasets());
-    for ((_, dataset), stand) in datasets.zip(stand) {
+    let datasets = state.followed().into_iter().flat_map(|registered| registered.graph.datasets());
+    let seen = datasets.zip(stand).filter(|((_, dataset), _)| audience.sees_name(&dataset.name));
+    for ((_, dataset), stand) in seen {
         for (state, count) in [
             ("current", stand.current),
             ("behind", stand.behind),
@@ -66,12 +89,22 @@ pub async fn text(
         }
     }
     registry.register("partitions", "Partitions by dataset and state", states);
-    engine.metrics().register(&mut registry);
-    others(&mut registry);
-    let mut text = String::new();
-    // Writing to a text does not fail.
-    let _ = prometheus_client::encoding::text::encode(&mut text, &registry);
-    Ok(text)
+}
+
+/// Runs of each job.
+fn of_jobs(registry: &mut Registry, audience: &Audience, snapshot: &Snapshot, counts: &Counts) {
+    let (ended, live): (Family<Labels, Counter>, Family<Labels, Gauge>) = Default::default();
+    let seen = counts.runs.iter().filter(|((job, _), _)| audience.sees_label(&snapshot.state, job));
+    for ((job, state), count) in seen {
+        let labels = vec![("job", job.clone()), ("state", state.word().to_owned())];
+        if state.is_over() {
+            ended.get_or_create(&labels).inc_by(*count);
+        } else {
+            live.get_or_create(&labels).set(i64::try_from(*count).unwrap_or(i64::MAX));
+        }
+    }
+    registry.register("job_runs_ended", "Runs that are over, by job and by how they ended", ended);
+    registry.register("job_runs_live", "Runs that are not over, by job and state", live);
 }
 
 /// What happened since there is a log.
@@ -87,24 +120,12 @@ fn of_history(registry: &mut Registry, snapshot: &Snapshot, counts: &Counts) {
         wants.get_or_create(&vec![("state", state.word().to_owned())]).inc_by(*count);
     }
     registry.register("wants_ended", "Wants that are over, by how they ended", wants);
-    let runs: Family<Labels, Counter> = Family::default();
-    for ((job, state), count) in counts.runs.iter().filter(|((_, state), _)| state.is_over()) {
-        let labels = vec![("job", job.clone()), ("state", state.word().to_owned())];
-        runs.get_or_create(&labels).inc_by(*count);
-    }
-    registry.register("job_runs_ended", "Runs that are over, by job and by how they ended", runs);
 }
 
 /// What is under way.
-fn of_now(registry: &mut Registry, snapshot: &Snapshot, counts: &Counts) {
+fn of_now(registry: &mut Registry, snapshot: &Snapshot) {
     let state = &snapshot.state;
     registry.register("wants_open", "Wants that are not over", ConstGauge::new(state.wants().len()));
-    let runs: Family<Labels, Gauge> = Family::default();
-    for ((job, state), count) in counts.runs.iter().filter(|((_, state), _)| !state.is_over()) {
-        let labels = vec![("job", job.clone()), ("state", state.word().to_owned())];
-        runs.get_or_create(&labels).set(i64::try_from(*count).unwrap_or(i64::MAX));
-    }
-    registry.register("job_runs_live", "Runs that are not over, by job and state", runs);
     let (mut ready, mut queued) = (0, 0);
     for (job, _) in state.followed().iter().flat_map(|registered| registered.graph.jobs()) {
         let work = state.work(job);

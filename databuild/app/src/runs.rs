@@ -60,6 +60,23 @@ pub async fn list(context: &impl Context, query: RunsQuery) -> Result<Page<RunRo
     Ok(page(found.await?, |run| run.id.0, row, RunId))
 }
 
+/// How many runs there ever were that whoever asks may see.
+///
+/// # Errors
+/// The history cannot be read.
+pub async fn total(context: &impl Context) -> Result<u64, AppError> {
+    let found = context.quick(|backend, reader| {
+        let state = &backend.engine.snapshot().state;
+        if backend.audience.sees_all() {
+            return Ok(state.last_run().0);
+        }
+        let runs = reader.counts()?.value.runs;
+        let seen = runs.iter().filter(|((job, _), _)| backend.audience.sees_label(state, job));
+        Ok(seen.map(|(_, count)| count).sum())
+    });
+    found.await
+}
+
 /// One run.
 ///
 /// # Errors

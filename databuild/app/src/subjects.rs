@@ -4,7 +4,7 @@ use super::audience::named;
 use super::context::{Backend, Context};
 use super::error::AppError;
 use super::veil::veil;
-use super::{events, history, plans, runs, schedules, trials, wants};
+use super::{drawing, events, history, plans, runs, schedules, trials, wants};
 use crate::store::History;
 use databuild_core::decide::{job_called, Refusal};
 use databuild_core::graph::DatasetIx;
@@ -38,6 +38,18 @@ pub enum Subject {
     Trial(String),
     /// An event.
     Event(String),
+}
+
+impl Subject {
+    /// What a cause of events names, if it is no request.
+    #[must_use]
+    pub fn of_cause(id: String) -> Option<Subject> {
+        match id {
+            _ if id.parse::<WantId>().is_ok() => Some(Subject::Want(id)),
+            _ if id.parse::<RunId>().is_ok() => Some(Subject::Run(id)),
+            _ => None,
+        }
+    }
 }
 
 /// Says of what is not seen that it is not there.
@@ -79,10 +91,7 @@ async fn check_one(context: &impl Context, subject: Subject) -> Result<(), AppEr
             let Some(registered) = state.followed() else { return Ok(()) };
             let graph = &registered.graph;
             let is_job = graph.job_labeled(name).is_some_and(|job| audience.sees_job(graph, job));
-            let is_package = || {
-                let mut names = audience.names(graph);
-                names.any(|known| known.rsplit_once('/').is_some_and(|(package, _)| package == name))
-            };
+            let is_package = || audience.names(graph).any(|known| drawing::is_in(known, name));
             let is_seen = is_job || audience.names(graph).any(|known| known == name) || is_package();
             return if is_seen { Ok(()) } else { Err(none(name)) };
         }

@@ -5,6 +5,8 @@
 //! - Whose token is for some datasets sees nothing of others: what a request names has to be theirs, lists and counts are of theirs
 //!   ([`crate::app::audience`]), and what is about all that there is is refused.
 
+mod pages;
+
 use super::error::ApiError;
 use super::extract::whole;
 use super::sessions::{Session, SignedOut};
@@ -16,7 +18,6 @@ use axum::body::Body;
 use axum::extract::Request;
 use axum::http::{header, HeaderMap, Method, Uri};
 use databuild_core::event::Scope;
-use databuild_core::ids::{RunId, WantId};
 use databuild_core::state::Token;
 use databuild_core::word::Word as _;
 use percent_encoding::percent_decode_str;
@@ -104,6 +105,11 @@ impl Asker {
         (!scopes.iter().any(|scope| scope.includes(needed))).then_some(needed)
     }
 
+    /// Whether they may read what is at a path of the API though it is about all that there is.
+    pub(super) fn may_read_whole(&self, path: &str) -> bool {
+        self.audience().sees_all() && self.lacks(&Method::GET, path).is_none()
+    }
+
     /// What they may see.
     pub(super) fn audience(&self) -> Audience {
         match self {
@@ -111,6 +117,11 @@ impl Asker {
             Asker::Holder { datasets, .. } => Audience::of(datasets),
         }
     }
+}
+
+/// Whether programs ask for what is at a path, or the route of one.
+pub(super) fn is_of_api(path: &str) -> bool {
+    path.starts_with("/api/") || ["/health", "/healthz", "/ready", "/metrics", "/mcp"].contains(&path)
 }
 
 /// The segments of a path below where the API is.
@@ -150,10 +161,10 @@ fn needed(method: &Method, path: &str) -> Scope {
 /// What a request of somebody names who may see some datasets alone; none if it cannot be answered to them. What it does not name,
 /// such as the rows of a list, is theirs alone: see [`crate::app::audience`].
 async fn subjects(request: Request) -> Result<(Request, Option<Vec<Subject>>), ApiError> {
-    let path = request.uri().path();
-    if !path.starts_with("/api/") && path != "/mcp" {
-        return Ok((request, None));
+    if !is_of_api(request.uri().path()) {
+        return pages::subjects(request).await;
     }
+    let path = request.uri().path();
     let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
     let (method, parts) = (request.method().as_str(), segments(path));
     let named = match (method, parts.as_slice()) {
@@ -183,7 +194,7 @@ async fn subjects(request: Request) -> Result<(Request, Option<Vec<Subject>>), A
         | (
             "GET" | "HEAD",
             ["checks" | "events" | "standing" | "stats" | "tiles" | "why" | "now" | "pools" | "server"]
-            | ["queue" | "timeline" | "schedules"]
+            | ["queue" | "timeline" | "metrics" | "schedules"]
             | ["checks", "summary"],
         )
         | ("GET" | "HEAD", ["events", _] | ["graph", "id" | "drawing"] | ["graphs"] | ["health"])
@@ -207,21 +218,12 @@ fn of_query(uri: &Uri) -> Vec<Subject> {
             "around" => Subject::Node,
             "want" => Subject::Want,
             "run" => Subject::Run,
-            "cause" => return of_cause(text(value)),
+            "cause" => return Subject::of_cause(text(value)),
             _ => return None,
         };
         Some(of(text(value)))
     };
     pairs.filter_map(subject).collect()
-}
-
-/// What a cause of events names, if it is no request.
-fn of_cause(id: String) -> Option<Subject> {
-    match id {
-        _ if id.parse::<WantId>().is_ok() => Some(Subject::Want(id)),
-        _ if id.parse::<RunId>().is_ok() => Some(Subject::Run(id)),
-        _ => None,
-    }
 }
 
 /// What the body of a request for partitions names; none if it does not name any.

@@ -70,8 +70,11 @@ impl ApiError {
     pub(super) fn page(self) -> Response {
         self.answer(|error, status| {
             let cure = find(&error.error).map_or("", |entry| entry.cure);
-            (status, Html(databuild_ui::pages::error::page(&error, status.as_u16(), cure).into_string()))
-                .into_response()
+            let page = databuild_ui::pages::error::page(&error, status.as_u16(), cure).into_string();
+            let mut answer = (status, Html(page)).into_response();
+            // Whoever asked may not see all that it names.
+            answer.extensions_mut().insert(error);
+            answer
         })
     }
 

@@ -15,6 +15,13 @@ pub(super) fn moved_by(event: &Event, about: &EventSubjects) -> Vec<String> {
     nouns.chain(runs).chain(wants).collect()
 }
 
+/// The same, for whoever may not see the event: where their own data stands may follow from that of others, and what they may see may
+/// follow from tokens. That an event came they know by its number.
+pub(super) fn moved_by_others(event: &Event) -> Vec<String> {
+    let shared = nouns(event).iter().filter(|noun| [ALL, "data", "tokens"].contains(noun));
+    shared.map(ToString::to_string).collect()
+}
+
 /// Of what kind it is.
 fn nouns(event: &Event) -> &'static [&'static str] {
     match event {

@@ -1,12 +1,13 @@
 //! What each request passes on its way to a handler, and its answer on the way back.
 
-use super::asker::segments;
+use super::asker::{is_of_api, segments};
 use super::error::ApiError;
 use super::handlers::{contents, graphs, keys};
 use super::head::as_get;
 use super::keyed::once;
 use super::middleware::guard;
 use super::pack::packed;
+use super::pages::veiled_page;
 use super::requests::noted;
 use super::state::App;
 use super::tag::{tagged, tagged_page, Given};
@@ -54,18 +55,13 @@ async fn handled(
     };
     let next = |request| next.run(request);
     match *request.method() {
-        Method::GET if is_page => tagged_page(request, next).await,
+        Method::GET if is_page => tagged_page(request, |request| veiled_page(app, request, next)).await,
         // What is told is tagged as it is told.
         Method::GET => tagged(app, given, request, |request| veiled(app, request, next)).await,
         Method::POST if !is_page => veiled(app, request, |request| once(app, request, next)).await,
         _ if !is_page => veiled(app, request, next).await,
-        _ => next(request).await,
+        _ => veiled_page(app, request, next).await,
     }
-}
-
-/// Whether programs ask a route.
-fn is_of_api(route: &str) -> bool {
-    route.starts_with("/api/") || ["/health", "/healthz", "/ready", "/metrics", "/mcp"].contains(&route)
 }
 
 /// Says how large the body of a request may be, before anybody reads it.

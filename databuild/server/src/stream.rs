@@ -6,7 +6,7 @@
 //! - The loop does nothing for a follower: each commit moves one number, which wakes one task.
 //! - What is kept for slow followers is bounded: [`KEPT`] bytes for all of them together, and what is on its way to each.
 
-use super::moves::{moved_by, ALL};
+use super::moves::{moved_by, moved_by_others, ALL};
 use crate::app::events::Told;
 use axum::body::Bytes;
 use std::collections::{BTreeSet, VecDeque};
@@ -149,14 +149,23 @@ pub(super) struct Follower {
 }
 
 impl Follower {
-    /// What moved after an event, and up to which one; everything, if that is kept no more. What was committed together moves
-    /// together.
-    pub(super) fn moved(&self, after: u64) -> (BTreeSet<String>, u64) {
+    /// What moved after an event, for whoever may see all or what `fits`, and up to which one; everything, if that is kept no more.
+    /// What was committed together moves together.
+    pub(super) fn moved(&self, after: u64, fits: Option<&dyn Fn(&Told) -> bool>) -> (BTreeSet<String>, u64) {
         match self.stream.next(after) {
             Next::Gone(to) => (BTreeSet::from([ALL.to_owned()]), to),
             Next::Chunks(chunks) => {
                 let until = chunks.last().map_or(after, |last| last.last);
-                (chunks.iter().flat_map(|chunk| chunk.moved.iter().cloned()).collect(), until)
+                let Some(fits) = fits else {
+                    return (chunks.iter().flat_map(|chunk| chunk.moved.iter().cloned()).collect(), until);
+                };
+                let events = chunks.iter().flat_map(|chunk| &chunk.events).map(|(told, _)| told);
+                let new = events.filter(|told| told.seq.0 > after);
+                let moved = new.flat_map(|told| match fits(told) {
+                    true => moved_by(told.event(), &told.row().about),
+                    false => moved_by_others(told.event()),
+                });
+                (moved.collect(), until)
             }
         }
     }

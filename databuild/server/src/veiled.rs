@@ -15,6 +15,8 @@ use axum::extract::Request;
 use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
 use databuild_core::state::State;
+use serde::de::DeserializeOwned;
+use serde::Serialize;
 use serde_json::Value;
 
 /// What a handler answers, for whoever asked.
@@ -53,6 +55,18 @@ async fn answer(app: &App, audience: Audience, path: &str, answer: Response) -> 
         }
         Err(error) => ApiError::from(error).into_response(),
     }
+}
+
+/// An answer, as whoever asks may read it.
+pub(super) async fn seen<T: Serialize + DeserializeOwned>(app: &App, answer: T) -> Result<T, AppError> {
+    if app.backend.audience.sees_all() {
+        return Ok(answer);
+    }
+    let broken = |error: serde_json::Error| {
+        AppError::new("internal", format!("an answer cannot be told in parts: {error}"))
+    };
+    let said = value(app, serde_json::to_value(answer).map_err(broken)?).await?;
+    serde_json::from_value(said).map_err(broken)
 }
 
 /// What is said, for whoever asks.

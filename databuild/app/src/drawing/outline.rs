@@ -179,6 +179,14 @@ fn fold(dataset: &str, folding: Folding, is_open: impl Fn(&str) -> bool) -> Opti
     }
 }
 
+/// Whether a dataset is in a package, or in one below it.
+pub(crate) fn is_in(dataset: &str, name: &str) -> bool {
+    match package(dataset).strip_prefix(name) {
+        Some(rest) => rest.is_empty() || rest.starts_with('/'),
+        None => name == ROOT && package(dataset).is_empty(),
+    }
+}
+
 /// The package of a dataset; it is empty at the root.
 fn package(dataset: &str) -> &str {
     dataset.rsplit_once('/').map_or("", |(package, _)| package)
@@ -218,12 +226,8 @@ fn datasets_of(graph: &Graph, view: &View<'_>, name: &str) -> Result<BTreeSet<Da
     if let Some(outputs) = outputs(graph, view, name) {
         return Ok(outputs);
     }
-    let is_within = |dataset: &str| match package(dataset).strip_prefix(name) {
-        Some(rest) => rest.is_empty() || rest.starts_with('/'),
-        None => name == ROOT && package(dataset).is_empty(),
-    };
     let seen = || graph.datasets().filter(|(ix, _)| !view.hidden.contains(ix));
-    let within = seen().filter(|(_, dataset)| view.fold && is_within(&dataset.name));
+    let within = seen().filter(|(_, dataset)| view.fold && is_in(&dataset.name, name));
     let found: BTreeSet<DatasetIx> = within.map(|(ix, _)| ix).collect();
     if found.is_empty() {
         let names = seen().map(|(_, dataset)| dataset.name.as_str());

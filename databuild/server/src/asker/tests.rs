@@ -1,6 +1,7 @@
 //! What tokens are for, over HTTP.
 
 mod counts;
+mod pages;
 
 use super::super::document::operations;
 use super::super::fuzz::Server;
@@ -63,6 +64,15 @@ async fn who_may_see_some_datasets_asks_about_those_alone() {
         "/api/v1/wants",
         "/api/v1/datasets/daily",
         "/api/v1/wants/w1/progress?wait_ms=1",
+        "/metrics",
+        "/",
+        "/datasets/daily?sel=daily/city%3Doslo",
+        "/runs?job=&state=&partition=",
+        "/graph?package=//",
+        "/wants/w1?ask=cancel",
+        "/changes/latest?base=",
+        "/live?follow=true&of=runs+run:r9",
+        "/go?q=customer",
     ] {
         assert!(ask("GET", path, "").await.is_ok(), "{path}");
     }
@@ -74,6 +84,11 @@ async fn who_may_see_some_datasets_asks_about_those_alone() {
         "/api/v1/datasets/customer",
         "/api/v1/events?dataset=customer",
         "/api/v1/graph/drawing?around=//:open",
+        "/datasets/customer?tab=history",
+        "/datasets/daily?sel=customer",
+        "/partition?ref=customer/customer=a",
+        "/graph?around=//:open",
+        "/graph?package=sales",
     ] {
         assert_eq!(ask("GET", path, "").await.unwrap_err(), "unknown_dataset", "{path}");
     }
@@ -82,10 +97,17 @@ async fn who_may_see_some_datasets_asks_about_those_alone() {
         ("/api/v1/wants/x/why", "want_not_found"),
         ("/api/v1/runs?job=open", "unknown_job"),
         ("/api/v1/keys/customers", "unknown_key_space"),
-        ("/metrics", "outside_of_token"),
         ("/api/v1/graph", "outside_of_token"),
-        ("/wants", "outside_of_token"),
-        ("/queue", "outside_of_token"),
+        ("/runs/r1", "run_not_found"),
+        ("/wants/w2?ask=cancel", "want_not_found"),
+        ("/plans/p1", "plan_not_found"),
+        ("/live?follow=true&log=r1-1", "run_not_found"),
+        ("/timeline?want=w2", "want_not_found"),
+        ("/runs?job=//:open", "unknown_job"),
+        ("/compare", "outside_of_token"),
+        ("/changes/latest?base=1", "outside_of_token"),
+        ("/changes/latest?ask=judge&job=//:make", "outside_of_token"),
+        ("/what-comes-later", "outside_of_token"),
         ("/api/v1/compare?a=r1", "outside_of_token"),
         ("/api/v1/server/disk", "outside_of_token"),
         ("/api/v1/what-comes-later", "outside_of_token"),
@@ -104,6 +126,16 @@ async fn who_may_see_some_datasets_asks_about_those_alone() {
     ] {
         assert_eq!(ask("POST", "/api/v1/plans", body).await.unwrap_err(), code, "{body}");
     }
+    for (path, form, code) in [
+        ("/plans", "csrf=0&targets=daily+customer", "unknown_dataset"),
+        ("/plans", "csrf=0&targets=daily%0Acustomer", "unknown_dataset"),
+        ("/plans", "csrf=0", "outside_of_token"),
+        ("/plans/p1", "csrf=0", "plan_not_found"),
+        ("/changes/1", "csrf=0&action=accept&job=//:make", "outside_of_token"),
+    ] {
+        assert_eq!(ask("POST", path, form).await.unwrap_err(), code, "{path} {form}");
+    }
+    assert!(ask("POST", "/plans", "csrf=0&targets=+daily%0A").await.is_ok());
     let both = r#"{"wants": [{"targets": ["daily"]}, {"targets": ["customer"]}]}"#;
     assert_eq!(ask("POST", "/api/v1/wants/batch", both).await.unwrap_err(), "unknown_dataset");
     // A want is about what it asks for.
@@ -143,6 +175,57 @@ fn two_regions() -> String {
         ],
     })
     .to_string()
+}
+
+/// Pages that show what is of `eu_sales`, with these wants, runs and plans, and how they answer whose token is for `eu_*`.
+fn pages(ids: &[String]) -> Vec<(String, u16)> {
+    let mut found: Vec<(String, u16)> = [
+        "/",
+        "/datasets",
+        "/datasets?state=stale",
+        "/datasets/eu_sales",
+        "/datasets/eu_sales?sel=eu_sales",
+        "/datasets/eu_sales?tab=history",
+        "/datasets/eu_sales?tab=checks",
+        "/datasets/eu_sales?tab=code",
+        "/graph",
+        "/graph?around=eu_sales",
+        "/graph?package=//",
+        "/runs",
+        "/wants",
+        "/plans",
+        "/queue",
+        "/server",
+        "/timeline",
+        "/partitions?ref=eu_sales",
+        "/partition?ref=eu_sales/day%3D2024-01-01",
+        "/partition?ref=eu_sales/day%3D2024-01-03",
+        "/events",
+        "/changes",
+        "/changes/latest",
+        "/checks",
+        "/metrics",
+    ]
+    .map(|target| (target.to_owned(), 200))
+    .into();
+    found.extend(
+        ["/compare", "/changes/latest?ask=judge", "/what-comes-later"].map(|target| (target.to_owned(), 403)),
+    );
+    for id in ids {
+        let noun = match &id[..1] {
+            "w" => "wants",
+            "r" => "runs",
+            _ => "plans",
+        };
+        found.push((format!("/{noun}/{id}"), 200));
+        if noun == "wants" {
+            found.extend(
+                [format!("/wants/{id}?ask=cancel"), format!("/timeline?want={id}")]
+                    .map(|target| (target, 200)),
+            );
+        }
+    }
+    found
 }
 
 /// Waits for the end of a want.
@@ -320,6 +403,23 @@ fn no_answer_names_what_a_token_is_not_for() {
         }
     }
     assert!(told > 60, "{told}");
+    for (page, status) in pages(&regions.own) {
+        let (found, body) = regions.ask("GET", &page, "");
+        assert_eq!((found, regions.foreign(&body)), (status, vec![]), "{page}: {body}");
+    }
+    for id in &regions.others {
+        let noun = match &id[..1] {
+            "w" => "wants",
+            "r" => "runs",
+            _ => "plans",
+        };
+        let never = format!("{}999", &id[..1]);
+        let asked = [id, &never].map(|id| {
+            let (status, body) = regions.ask("GET", &format!("/{noun}/{id}"), "");
+            (status, body.replace(id, "?"))
+        });
+        assert!(asked[0] == asked[1] && asked[0].0 == 404, "{asked:?}");
+    }
     for (method, target, body) in [
         ("POST", "/api/v1/wants", r#"{"targets": ["us_raw"]}"#),
         ("POST", "/api/v1/plans", r#"{"targets": ["eu_sales", "us_rav"]}"#),

@@ -188,20 +188,20 @@ async fn pages_learn_what_moved_from_the_same_events() {
     toggle(&app, want, 2).await;
     client.until(4).await;
     page.newest.wait_for(|newest| *newest == 4).await.unwrap();
-    let (moved, until) = page.moved(begin);
+    let (moved, until) = page.moved(begin, None);
     assert_eq!(
         (moved.into_iter().collect::<Vec<_>>(), until),
         (vec!["want:w1".to_owned(), "wants".to_owned()], 4)
     );
-    assert_eq!(page.moved(until), (Default::default(), until));
+    assert_eq!(page.moved(until, None), (Default::default(), until));
     // Who is told nothing for long enough looks at everything.
     for _ in 0..40 {
         toggle(&app, want, 10).await;
         client.until(committed(&app)).await;
     }
-    let (moved, to) = page.moved(until);
+    let (moved, to) = page.moved(until, None);
     assert!(moved.contains("*") && moved.len() == 1 && to > until, "{moved:?}");
-    assert_eq!(page.moved(committed(&app)).0.len(), 0);
+    assert_eq!(page.moved(committed(&app), None).0.len(), 0);
 }
 
 async fn filter(app: &App, query: serde_json::Value) -> Filter {

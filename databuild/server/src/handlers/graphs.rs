@@ -225,7 +225,6 @@ mod tests {
     use super::*;
     use crate::api::Deployment;
     use crate::engine::Registration;
-    use databuild_core::decide::Leave;
 
     /// The graph that tests register, with another argument.
     async fn register_another(app: &App) {

@@ -1,8 +1,14 @@
 //! What pages answer: HTML under one policy, also where something is wrong.
 
+use crate::api::ErrorBody;
 use crate::app::AppError;
+use crate::asker::Asker;
 use crate::error::ApiError;
 use crate::guard::is_for_people;
+use crate::next::Next;
+use crate::state::App;
+use crate::veiled::seen;
+use axum::extract::Request;
 use axum::http::{header, HeaderMap, HeaderName, HeaderValue, StatusCode, Uri};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 
@@ -41,6 +47,23 @@ pub(crate) fn told(uri: &Uri, headers: &HeaderMap, error: ApiError) -> Response 
 /// An error as people read it.
 pub(crate) fn page_of(error: ApiError) -> Response {
     secured(error.page())
+}
+
+/// What the handler of a page answers, for whoever asked. It shows answers that are [`seen`](crate::veiled) already; what is left is an error's text.
+pub(crate) async fn veiled_page(app: &App, request: Request, next: impl Next) -> Response {
+    let audience = request.extensions().get().map(Asker::audience).unwrap_or_default();
+    let mut answer = next.run(request).await;
+    let Some(ErrorBody { error, message, .. }) = answer.extensions_mut().remove() else { return answer };
+    if audience.sees_all() {
+        return answer;
+    }
+    let mut app = app.clone();
+    app.backend.audience = audience;
+    let refused = match seen(&app, message).await {
+        Ok(message) => ApiError::new(&error, message),
+        Err(failed) => failed.into(),
+    };
+    page_of(refused)
 }
 
 /// The page for who is not signed in.

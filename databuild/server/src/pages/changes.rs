@@ -10,6 +10,7 @@ use crate::api::{
 use crate::app::{events, graphs, judgements, pull_request, trials, AppError};
 use crate::extract::Query;
 use crate::state::App;
+use crate::veiled::seen;
 use axum::extract::Path;
 use axum::routing::get;
 use axum::Router;
@@ -38,7 +39,9 @@ struct ListQuery {
 async fn list(app: App, viewer: Viewer, Query(query): Query<ListQuery>) -> Answer {
     let is_first = query.cursor.is_none();
     let rows = graphs::list(&app, Listed { limit: Some(ROWS), cursor: query.cursor }).await?;
-    Ok(viewer.shown(&pages::changes::page(&rows, is_first, viewer.now)))
+    let is_part = !app.backend.audience.sees_all();
+    let rows = seen(&app, rows).await?;
+    Ok(viewer.shown(&pages::changes::page(&rows, is_first, is_part, viewer.now)))
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -54,6 +57,22 @@ async fn one(app: App, viewer: Viewer, Path(id): Path<String>, Query(query): Que
     if !query.ask.is_empty() {
         return judge(&app, &viewer, id, &query.ask, query.job).await;
     }
+    // What differs is about all that there is.
+    if !app.backend.audience.sees_all() {
+        let head = seen(&app, graphs::detail(&app, id).await?).await?;
+        let may = viewer.may(links::change(head.graph.number).path());
+        let shown = pages::change::Change {
+            head: &head,
+            is_part: true,
+            base: None,
+            diff: None,
+            markdown: "",
+            trials: &[],
+            accepted: &[],
+            may,
+        };
+        return Ok(viewer.shown(&pages::change::page(&shown, viewer.now)));
+    }
     let found = graphs::changed(&app, id, base).await?;
     let markdown = found.diff.as_ref().map(|diff| pull_request::lines(diff).join("\n")).unwrap_or_default();
     let trials = found.diff.as_ref().map(|diff| comparisons(&app, diff));
@@ -67,6 +86,7 @@ async fn one(app: App, viewer: Viewer, Path(id): Path<String>, Query(query): Que
     };
     let shown = pages::change::Change {
         head: &found.head,
+        is_part: false,
         base: found.base.as_ref(),
         diff: found.diff.as_ref(),
         markdown: &markdown,

@@ -6,6 +6,7 @@ use crate::api::{ChecksQuery, ListQuery as Listed};
 use crate::app::checks;
 use crate::extract::Query;
 use crate::state::App;
+use crate::veiled::seen;
 use axum::routing::get;
 use axum::Router;
 use databuild_core::event::CheckOutcome;
@@ -35,7 +36,8 @@ struct ListQuery {
 async fn list(app: App, viewer: Viewer, Query(query): Query<ListQuery>) -> Answer {
     let some = |text: String| Some(text).filter(|text| !text.is_empty());
     let from = some(query.from);
-    let checks = checks::summary(&app, Listed { limit: Some(ROWS), cursor: from.clone() }).await?;
+    let checks = checks::summary(&app, Listed { limit: Some(ROWS), cursor: from.clone() });
+    let checks = seen(&app, checks.await?).await?;
     let query = ChecksQuery {
         reference: some(query.reference),
         check: some(query.check),
@@ -45,7 +47,7 @@ async fn list(app: App, viewer: Viewer, Query(query): Query<ListQuery>) -> Answe
         cursor: some(query.cursor),
     };
     let query = ChecksQuery { failed: !pages::checks::is_of_some(&query), ..query };
-    let found = checks::list(&app, query.clone()).await?;
+    let found = seen(&app, checks::list(&app, query.clone()).await?).await?;
     let outcomes: Vec<&str> = CheckOutcome::ALL.iter().map(|outcome| outcome.word()).collect();
     let shown = pages::checks::Checks {
         checks: &checks,

@@ -8,6 +8,7 @@ use crate::api::{
 use crate::app::{checks, datasets, partitions, runs, tiles, why};
 use crate::extract::Query;
 use crate::state::App;
+use crate::veiled::seen;
 use axum::extract::Path;
 use axum::routing::get;
 use axum::Router;
@@ -39,7 +40,7 @@ struct ListQuery {
 }
 
 async fn list(app: App, viewer: Viewer, Query(query): Query<ListQuery>) -> Answer {
-    let all = partitions::all_datasets(&app).await?;
+    let all = seen(&app, partitions::all_datasets(&app).await?).await?;
     let shown = pages::datasets::Shown {
         search: query.q,
         state: query.state,
@@ -64,7 +65,7 @@ struct OneQuery {
 
 async fn one(app: App, viewer: Viewer, Path(name): Path<String>, Query(query): Query<OneQuery>) -> Answer {
     use pages::dataset::Tab;
-    let detail = datasets::get(&app, name).await?;
+    let detail = seen(&app, datasets::get(&app, name).await?).await?;
     let name = detail.summary.dataset.clone();
     let text = |value: &Option<String>| value.clone().unwrap_or_default();
     let url = links::dataset(&name)
@@ -83,13 +84,13 @@ async fn one(app: App, viewer: Viewer, Path(name): Path<String>, Query(query): Q
     Ok(match query.tab.as_str() {
         "history" => {
             let of = RunsQuery { partition: Some(name.clone()), limit: Some(ROWS), ..RunsQuery::default() };
-            let rows = runs::list(&app, of).await?;
+            let rows = seen(&app, runs::list(&app, of).await?).await?;
             shown(Tab::History(&rows))
         }
         "checks" => {
             let of =
                 ChecksQuery { reference: Some(name.clone()), limit: Some(ROWS), ..ChecksQuery::default() };
-            let rows = checks::list(&app, of).await?;
+            let rows = seen(&app, checks::list(&app, of).await?).await?;
             shown(Tab::Checks(&rows))
         }
         "code" => shown(Tab::Code),
@@ -105,10 +106,11 @@ async fn one(app: App, viewer: Viewer, Path(name): Path<String>, Query(query): Q
                 skip: query.skip,
                 select: selected.clone(),
             };
-            let cells = tiles::get(&app, of).await?;
+            let cells = seen(&app, tiles::get(&app, of).await?).await?;
             let standing = match &selected {
                 Some(reference) => {
-                    Some(datasets::standing(&app, StandingQuery { reference: reference.clone() }).await?)
+                    let of = StandingQuery { reference: reference.clone() };
+                    Some(seen(&app, datasets::standing(&app, of).await?).await?)
                 }
                 None => None,
             };
@@ -138,7 +140,7 @@ async fn of_reference(app: App, viewer: Viewer, Query(query): Query<ReferenceQue
         cursor: query.cursor,
         sort: None,
     };
-    let rows = partitions::list(&app, query.clone()).await?;
+    let rows = seen(&app, partitions::list(&app, query.clone()).await?).await?;
     let states: Vec<&str> = PartitionState::ALL.iter().map(|state| state.word()).collect();
     let snapshot = app.backend.engine.snapshot();
     let graph = snapshot.state.followed().map(|registered| &registered.graph);
@@ -149,11 +151,12 @@ async fn of_reference(app: App, viewer: Viewer, Query(query): Query<ReferenceQue
 }
 
 async fn partition(app: App, viewer: Viewer, Query(query): Query<ReferenceQuery>) -> Answer {
-    let why = why::partition(&app, WhyQuery { partition: query.reference }).await?;
+    let why = seen(&app, why::partition(&app, WhyQuery { partition: query.reference }).await?).await?;
     let of = RunsQuery { partition: Some(why.partition.clone()), limit: Some(ROWS), ..RunsQuery::default() };
-    let made = runs::list(&app, of).await?;
+    let made = seen(&app, runs::list(&app, of).await?).await?;
     let of =
         ChecksQuery { reference: Some(why.partition.clone()), limit: Some(ROWS), ..ChecksQuery::default() };
-    let found = checks::list(&app, of).await?;
-    Ok(viewer.shown(&pages::partition::page(&why, &made, &found, viewer.may("/plans"), viewer.now)))
+    let found = seen(&app, checks::list(&app, of).await?).await?;
+    let compares = viewer.may_read_whole("/api/v1/compare");
+    Ok(viewer.shown(&pages::partition::page(&why, &made, &found, compares, viewer.may("/plans"), viewer.now)))
 }

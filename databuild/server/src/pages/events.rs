@@ -6,6 +6,7 @@ use crate::api::{EventRow, EventsQuery};
 use crate::app::{cursor, events, Context as _};
 use crate::extract::Query;
 use crate::state::App;
+use crate::veiled::seen;
 use axum::extract::Path;
 use axum::routing::get;
 use axum::Router;
@@ -58,15 +59,40 @@ async fn list(app: App, viewer: Viewer, Query(query): Query<ListQuery>) -> Answe
     };
     let order = pages::events::order(&query).to_owned();
     let rows = events::list(&app, EventsQuery { sort: Some(order), ..query.clone() }).await?;
+    let rows = seen(&app, rows).await?;
     Ok(viewer.shown(&pages::events::page(&rows, &query, events::KINDS, viewer.now)))
 }
 
 async fn one(app: App, viewer: Viewer, Path(seq): Path<String>) -> Answer {
     let row = events::get(&app, &seq).await?;
-    let same = same_cause(&app, &row).await?;
-    let last = viewer.site.seq;
-    let shown = pages::event::Event { row: &row, same: &same, last };
+    let same = seen(&app, same_cause(&app, &row).await?).await?;
+    let row = seen(&app, row).await?;
+    let before = neighbor(&app, row.seq, viewer.site.seq, "newest").await?;
+    let after = neighbor(&app, row.seq, viewer.site.seq, "oldest").await?;
+    let shown = pages::event::Event { row: &row, same: &same, before, after };
     Ok(viewer.shown(&pages::event::page(&shown, viewer.now)))
+}
+
+/// The number of the event before another one, if the newest are first, or after it, of those that whoever asks may see.
+async fn neighbor(app: &App, of: u64, last: u64, order: &str) -> Result<Option<u64>, crate::app::AppError> {
+    let is_before = order == "newest";
+    if app.backend.audience.sees_all() {
+        let next = if is_before { of.saturating_sub(1) } else { of + 1 };
+        return Ok((1..=last).contains(&next).then_some(next));
+    }
+    let query = EventsQuery {
+        before: is_before.then_some(of),
+        after: (!is_before).then_some(of),
+        sort: Some(order.to_owned()),
+        limit: Some(1),
+        ..EventsQuery::default()
+    };
+    match events::list(app, query).await {
+        Ok(found) => Ok(found.data.first().map(|row| row.seq)),
+        // What is archived is told one by one.
+        Err(error) if error.code() == "events_archived" => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// Events near one that follow from the same, with itself, oldest first.

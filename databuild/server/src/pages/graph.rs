@@ -6,6 +6,7 @@ use crate::api::NodeKind;
 use crate::app::{datasets, drawing};
 use crate::extract::Query;
 use crate::state::App;
+use crate::veiled::seen;
 use axum::routing::get;
 use axum::Router;
 use databuild_ui::pages::graph;
@@ -28,10 +29,10 @@ struct GraphQuery {
 async fn page(app: App, viewer: Viewer, Query(query): Query<GraphQuery>) -> Answer {
     let GraphQuery { around, depth, fold, package } = query;
     let shown = graph::Shown { around, depth, fold, package };
-    let view = drawing::draw(&app, shown.query()).await?;
+    let view = seen(&app, drawing::draw(&app, shown.query()).await?).await?;
     let is_middle = |kind: NodeKind, name: &str| kind != NodeKind::Package && name == shown.around;
     let middle = if view.nodes.iter().any(|node| is_middle(node.kind, &node.name)) {
-        Some(datasets::get(&app, shown.around.clone()).await?)
+        Some(seen(&app, datasets::get(&app, shown.around.clone()).await?).await?)
     } else {
         None
     };

@@ -5,6 +5,7 @@
 
 use super::answer::Answer;
 use super::run_log::printed;
+use crate::app::events::{self, Told};
 use crate::app::{cursor, runs};
 use crate::error::ApiError;
 use crate::extract::Query;
@@ -76,6 +77,7 @@ async fn log_of(app: &App, text: &str) -> Result<LogInLines, ApiError> {
 }
 
 async fn tell_moves(app: App, of: BTreeSet<String>, send: Sender<Result<Event, Infallible>>) {
+    let filter = events::all(&app);
     let (mut follower, mut after) = join(&app);
     if send.send(Ok(Event::default().event("at").data(after.to_string()))).await.is_err() {
         return;
@@ -86,7 +88,11 @@ async fn tell_moves(app: App, of: BTreeSet<String>, send: Sender<Result<Event, I
             () = send.closed() => return,
         }
         tokio::time::sleep(PACE).await;
-        let (moved, until) = follower.moved(after);
+        let snapshot = app.backend.engine.snapshot();
+        let matcher = filter.at(&snapshot.state);
+        let fits = |told: &Told| told.fits(&matcher);
+        let fits = (!filter.is_all()).then_some(&fits as &dyn Fn(&Told) -> bool);
+        let (moved, until) = follower.moved(after, fits);
         after = until;
         let own: Vec<&String> = moved.iter().filter(|word| *word == ALL || of.contains(*word)).collect();
         if own.is_empty() {

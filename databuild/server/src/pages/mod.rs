@@ -32,5 +32,5 @@ mod timeline;
 mod viewer;
 mod wants;
 
-pub(super) use answer::{page_of, sign_in, told};
+pub(super) use answer::{page_of, sign_in, told, veiled_page};
 pub(super) use routes::routes;

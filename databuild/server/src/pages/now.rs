@@ -4,12 +4,14 @@ use super::answer::{to, Answer};
 use super::form::Sent;
 use super::viewer::Viewer;
 use crate::api::{NowQuery, TrialQuery};
+use crate::app::subjects::{check, Subject};
 use crate::app::{events, graphs, now, trials};
 use crate::caller::Secure;
 use crate::error::ApiError;
 use crate::extract::Query;
 use crate::sessions::{cookie, set_cookie};
 use crate::state::App;
+use crate::veiled;
 use axum::extract::State;
 use axum::http::{header, HeaderMap, HeaderValue};
 use axum::response::IntoResponse;
@@ -34,7 +36,7 @@ async fn page(app: App, viewer: Viewer, headers: HeaderMap) -> Answer {
     // Whatever is wrong with the cookie, it only says what was seen.
     let since = since.filter(|since| since.parse::<jiff::Timestamp>().is_ok());
     let seen = since.is_some();
-    let answer = now::get(&app, NowQuery { since }).await?;
+    let answer = veiled::seen(&app, now::get(&app, NowQuery { since }).await?).await?;
     Ok(viewer.shown(&pages::now::page(&answer, seen, viewer.may("/seen"), viewer.now)))
 }
 
@@ -58,6 +60,9 @@ struct Sought {
 /// trial, which stands beside what it compares.
 async fn of_log(app: &App, text: &str) -> Result<Option<Url>, ApiError> {
     if let Ok(trial) = trials::parse(text) {
+        if check(app, vec![Subject::Trial(text.to_owned())]).await.is_err() {
+            return Ok(None);
+        }
         let Ok(found) = trials::get(app, trial, &TrialQuery::default()).await else { return Ok(None) };
         let newest = found.arms.last().map(|arm| arm.graph.clone());
         return Ok(match (found.trial.run, newest) {
@@ -81,9 +86,17 @@ async fn go(app: App, Query(sought): Query<Sought>) -> Answer {
     };
     let snapshot = app.backend.engine.snapshot();
     let graph = snapshot.state.followed().map(|registered| &registered.graph);
-    let is_dataset = |name: &str| graph.is_some_and(|graph| graph.dataset_named(name).is_some());
-    let is_job = || graph.is_some_and(|graph| graph.job_labeled(text).is_some());
-    let is_check = || graph.is_some_and(|graph| graph.checks().any(|check| check.label == text));
+    let audience = &app.backend.audience;
+    let is_dataset = |name: &str| graph.is_some_and(|graph| audience.names(graph).any(|known| known == name));
+    let is_job = || {
+        graph.is_some_and(|graph| graph.job_labeled(text).is_some_and(|job| audience.sees_job(graph, job)))
+    };
+    let is_check = || {
+        graph.is_some_and(|graph| {
+            let mut seen = graph.checks().filter(|check| audience.sees_dataset(graph, check.dataset));
+            seen.any(|check| check.label == text)
+        })
+    };
     Ok(to(&if is_id('r') {
         links::run(text)
     } else if is_id('w') {

@@ -8,6 +8,7 @@ use crate::app::plans;
 use crate::extract::Query;
 use crate::state::App;
 use crate::store::MAX_ROWS;
+use crate::veiled::seen;
 use axum::extract::Path;
 use axum::routing::get;
 use axum::Router;
@@ -28,6 +29,7 @@ struct ListQuery {
 
 async fn list(app: App, viewer: Viewer, Query(query): Query<ListQuery>) -> Answer {
     let kept = plans::list(&app, &api::PlansQuery { limit: Some(MAX_ROWS), ..Default::default() })?;
+    let kept = seen(&app, kept).await?;
     Ok(viewer.shown(&pages::plans::page(&kept.data, &query.targets, viewer.may("/plans"), viewer.now)))
 }
 
@@ -39,7 +41,7 @@ async fn create(app: App, viewer: Viewer, sent: Sent) -> Answer {
         expires_seconds: None,
         save: None,
     };
-    let plan = plans::create(&app, request, None).await?.made;
+    let plan = seen(&app, plans::create(&app, request, None).await?.made).await?;
     // One with nothing to do is not kept.
     match &plan.id {
         Some(id) => Ok(to(&links::plan(id))),
@@ -48,7 +50,7 @@ async fn create(app: App, viewer: Viewer, sent: Sent) -> Answer {
 }
 
 async fn one(app: App, viewer: Viewer, Path(id): Path<String>) -> Answer {
-    let plan = plans::get(&app, plans::parse(&id)?).await?;
+    let plan = seen(&app, plans::get(&app, plans::parse(&id)?).await?).await?;
     Ok(viewer.shown(&pages::plan::page(&plan, viewer.may("/plans"), viewer.now)))
 }
 

@@ -4,6 +4,7 @@ use super::answer::Answer;
 use super::viewer::Viewer;
 use crate::app::queue;
 use crate::state::App;
+use crate::veiled::seen;
 use axum::routing::get;
 use axum::Router;
 use databuild_ui::pages;
@@ -14,6 +15,6 @@ pub(super) fn routes() -> Router<App> {
 }
 
 async fn page(app: App, viewer: Viewer) -> Answer {
-    let queue = queue::get(&app).await?;
+    let queue = seen(&app, queue::get(&app).await?).await?;
     Ok(viewer.shown(&pages::queue::page(&queue, viewer.now)))
 }

@@ -9,6 +9,7 @@ use crate::app::{cursor, runs};
 use crate::extract::Query;
 use crate::state::App;
 use crate::store::RunState;
+use crate::veiled::seen;
 use axum::extract::Path;
 use axum::routing::get;
 use axum::Router;
@@ -44,9 +45,9 @@ async fn list(app: App, viewer: Viewer, Query(query): Query<ListQuery>) -> Answe
         cursor: query.cursor,
         sort: None,
     };
-    let rows = runs::list(&app, query.clone()).await?;
+    let rows = seen(&app, runs::list(&app, query.clone()).await?).await?;
     let states: Vec<&str> = RunState::ALL.iter().map(|state| state.word()).collect();
-    let total = app.backend.engine.snapshot().state.last_run().0;
+    let total = runs::total(&app).await?;
     Ok(viewer.shown(&pages::runs::page(&rows, &query, &states, total, viewer.now)))
 }
 
@@ -64,8 +65,8 @@ async fn one(app: App, viewer: Viewer, Path(id): Path<String>, Query(query): Que
     if !query.ask.is_empty() {
         return ask(&app, &viewer, &id, &query.ask).await;
     }
-    let detail = runs::get(&app, run).await?;
-    let why = runs::why(&app, run).await?;
+    let detail = seen(&app, runs::get(&app, run).await?).await?;
+    let why = seen(&app, runs::why(&app, run).await?).await?;
     let from = query.from.filter(|from| !from.is_empty());
     let asked = Asked { attempt: query.attempt, from: cursor(from.as_deref())?, search: query.search };
     let number = |number: Option<u32>| number.map_or_else(String::new, |number| number.to_string());
@@ -74,13 +75,20 @@ async fn one(app: App, viewer: Viewer, Path(id): Path<String>, Query(query): Que
         .with("from", from.unwrap_or_default())
         .with("search", &asked.search);
     let log = run_log::log(&app, run, &detail, asked).await?;
-    let shown = pages::run::Run { detail: &detail, why: &why, log, may: viewer.may(url.path()), url };
+    let shown = pages::run::Run {
+        detail: &detail,
+        why: &why,
+        log,
+        may: viewer.may(url.path()),
+        compares: viewer.may_read_whole("/api/v1/compare"),
+        url,
+    };
     Ok(viewer.shown(&pages::run::page(&shown, viewer.now)))
 }
 
 /// What an action would do.
 async fn ask(app: &App, viewer: &Viewer, id: &str, what: &str) -> Answer {
-    let detail = runs::get(app, runs::parse(id)?).await?;
+    let detail = seen(app, runs::get(app, runs::parse(id)?).await?).await?;
     if what != "cancel" {
         return Err(refused("bad_query", format!("a run has no action `{what}`")));
     }

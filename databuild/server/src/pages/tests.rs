@@ -1,6 +1,7 @@
 //! The pages over HTTP, as a browser and as others ask for them.
 
 mod cookies;
+mod limited;
 
 use super::super::fuzz::{app_with, app_with_graph};
 use super::super::sessions::Link;
@@ -303,28 +304,6 @@ fn who_is_not_signed_in_learns_how_and_sees_nothing() {
 }
 
 #[test]
-fn who_signs_in_by_a_token_for_some_datasets_sees_these_alone() {
-    let bench = Bench::new();
-    let body = serde_json::json!({"name": "some", "scopes": ["admin"], "datasets": ["daily"]});
-    let made = tokens::create(&bench.app, serde_json::from_value(body).unwrap());
-    let token = bench.runtime.block_on(made).unwrap().token.unwrap();
-    let viewer = Bench { cookie: bench.signed_in_by(&token), ..bench };
-    for target in PAGES.iter().map(|(target, _)| *target).chain(["/live?follow=true"]) {
-        let page = viewer.get(target);
-        assert!(page.status == 403 && page.body.contains("outside_of_token"), "{target}: {}", page.body);
-        assert!(
-            !page.body.contains("city=oslo") && !page.body.contains("//:open"),
-            "{target}: {}",
-            page.body
-        );
-    }
-    let listed = viewer.get("/api/v1/datasets").body;
-    assert!(listed.contains("\"daily\"") && !listed.contains("customer"), "{listed}");
-    assert_eq!(viewer.get("/api/v1/datasets/customer").status, 422);
-    assert!(viewer.get("/api/v1/compare?a=r1").body.contains("outside_of_token"));
-}
-
-#[test]
 fn who_signs_in_by_a_token_may_do_what_it_may_as_long_as_it_is_good() {
     let bench = Bench::new();
     let body = serde_json::json!({"name": "viewer", "scopes": ["read"]});
@@ -345,6 +324,9 @@ fn who_signs_in_by_a_token_may_do_what_it_may_as_long_as_it_is_good() {
     assert!(refused.status == 403 && refused.body.contains("scope_missing"), "{}", refused.body);
     assert!(refused.header("content-type").starts_with("text/html"));
     assert_eq!(viewer.get("/api/v1/tokens").status, 403);
+    let server = viewer.get("/server").body;
+    let shows = |part: &str| server.contains(&format!("<section id=\"{part}\""));
+    assert!(shows("disk") && !shows("tokens") && !shows("settings"), "{server}");
     assert_eq!(viewer.post("/seen", Some(&own), &form).status, 303);
 
     let mut stream = TcpStream::connect(viewer.address).unwrap();

@@ -6,6 +6,7 @@ use crate::api::TimelineQuery;
 use crate::app::timeline;
 use crate::extract::Query;
 use crate::state::App;
+use crate::veiled::seen;
 use axum::routing::get;
 use axum::Router;
 use databuild_ui::pages;
@@ -35,6 +36,6 @@ async fn page(app: App, viewer: Viewer, Query(query): Query<PageQuery>) -> Answe
         until: some(query.until),
         before: some(query.before),
     };
-    let found = timeline::get(&app, query.clone()).await?;
+    let found = seen(&app, timeline::get(&app, query.clone()).await?).await?;
     Ok(viewer.shown(&pages::timeline::page(&found, &query, viewer.now)))
 }

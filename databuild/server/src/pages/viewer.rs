@@ -8,12 +8,14 @@ use axum::http::request::Parts;
 use axum::http::Method;
 use axum::response::{Html, IntoResponse, Response};
 use databuild_core::decide::blocker::under_way;
-use databuild_core::decide::queue::{self, Counted};
+use databuild_core::decide::queue;
+use databuild_core::state::Run;
 use databuild_core::word::Word as _;
 use databuild_ui::layout::{Page, Site};
 use databuild_ui::parts::form::May;
 use jiff::Timestamp;
 use std::convert::Infallible;
+use std::sync::Arc;
 
 /// Who looks at a page.
 pub(super) struct Viewer {
@@ -34,21 +36,26 @@ impl FromRequestParts<App> for Viewer {
         let snapshot = engine.snapshot();
         let state = &snapshot.state;
         let followed = state.followed();
+        let asker = parts.extensions.get::<Asker>();
+        let audience = asker.map(Asker::audience).unwrap_or_default();
+        let begun = under_way(state, snapshot.slots);
+        let is_begun = |run: &&Arc<Run>| begun.contains(&run.id) && audience.sees_run(state, run);
         let session = parts.extensions.get::<Session>();
         Ok(Viewer {
             site: Site {
                 workspace: engine.workspace().display().to_string(),
                 graph: followed.map(|registered| registered.id.to_string()),
                 csrf: session.map(|session| session.csrf.clone()).unwrap_or_default(),
-                under_way: under_way(state, snapshot.slots).len() as u64,
-                waiting: queue::waiting(state, snapshot.slots, Counted::ALL),
-                open_wants: state.wants().len() as u64,
-                datasets: followed.map_or(0, |registered| registered.graph.datasets().len() as u64),
+                under_way: state.runs().values().filter(is_begun).count() as u64,
+                waiting: audience.counted(state, |counted| queue::waiting(state, snapshot.slots, counted)),
+                open_wants: state.wants().keys().filter(|want| audience.sees_want(state, **want)).count()
+                    as u64,
+                datasets: followed.map_or(0, |registered| audience.names(&registered.graph).count() as u64),
                 seq: state.seq().0,
             },
             now: crate::os::now(),
             parts: parts.uri.query().and_then(asked_parts),
-            asker: parts.extensions.get::<Asker>().cloned(),
+            asker: asker.cloned(),
         })
     }
 }
@@ -71,6 +78,11 @@ impl Viewer {
             Some(scope) => May::Lack(scope.word()),
             None => May::Do(&self.site.csrf),
         }
+    }
+
+    /// Whether they may read what is at a path of the API though it is about all that there is.
+    pub(super) fn may_read_whole(&self, path: &str) -> bool {
+        self.asker.as_ref().is_none_or(|asker| asker.may_read_whole(path))
     }
 
     /// A page, or those parts of it that were asked for.

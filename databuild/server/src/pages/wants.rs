@@ -8,6 +8,7 @@ use crate::app::{want_history, wants};
 use crate::extract::Query;
 use crate::state::App;
 use crate::store::WantState;
+use crate::veiled::seen;
 use axum::extract::Path;
 use axum::routing::get;
 use axum::Router;
@@ -34,7 +35,7 @@ struct ListQuery {
 async fn list(app: App, viewer: Viewer, Query(query): Query<ListQuery>) -> Answer {
     let state = Some(query.state).filter(|state| !state.is_empty());
     let query = WantsQuery { state, cursor: query.cursor, ..WantsQuery::default() };
-    let rows = wants::list(&app, query.clone()).await?;
+    let rows = seen(&app, wants::list(&app, query.clone()).await?).await?;
     let states: Vec<&str> = WantState::ALL.iter().map(|state| state.word()).collect();
     Ok(viewer.shown(&pages::wants::page(&rows, &query, &states, viewer.now)))
 }
@@ -47,13 +48,13 @@ struct OneQuery {
 
 async fn one(app: App, viewer: Viewer, Path(id): Path<String>, Query(query): Query<OneQuery>) -> Answer {
     let want = wants::parse(&id)?;
-    let detail = wants::get(&app, want).await?;
+    let detail = seen(&app, wants::get(&app, want).await?).await?;
     if !query.ask.is_empty() {
         let ask = ask(&detail, &query.ask)?;
         return Ok(viewer.shown(&pages::ask::page(&ask, viewer.may(links::want(&id).path()))));
     }
-    let why = wants::why(&app, want).await?;
-    let history = want_history::get(&app, want).await?;
+    let why = seen(&app, wants::why(&app, want).await?).await?;
+    let history = seen(&app, want_history::get(&app, want).await?).await?;
     Ok(viewer.shown(&pages::want::page(
         &detail,
         &why,

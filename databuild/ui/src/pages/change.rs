@@ -31,6 +31,8 @@ const SAMPLE: usize = 5;
 pub struct Change<'a> {
     /// The graph.
     pub head: &'a GraphDetail,
+    /// Who looks sees some datasets alone, so what differs is not told.
+    pub is_part: bool,
     /// The one that it is held against.
     pub base: Option<&'a GraphRow>,
     /// What differs.
@@ -129,7 +131,10 @@ fn lead(shown: &Change<'_>, now: Timestamp) -> Markup {
                     }
                     @if let Some(change) = row.change.as_ref().filter(|_| diff.jobs.is_empty()) { " It changed " (said(change)) "." }
                 },
-                _ => { "No other was registered before it. It has " b { (many(shown.head.jobs.len() as u64, "job")) } " and " b { (many(shown.head.datasets.len() as u64, "dataset")) } "." },
+                _ => {
+                    @if shown.is_part { "Of what you may see, it" } @else { "No other was registered before it. It" }
+                    " has " b { (many(shown.head.jobs.len() as u64, "job")) } " and " b { (many(shown.head.datasets.len() as u64, "dataset")) } "."
+                },
             }
         }
     }
@@ -512,6 +517,7 @@ mod tests {
         let (head, base, diff) = (detail(900), graph(700, None), diff());
         let shown = Change {
             head: &head,
+            is_part: false,
             base: Some(&base),
             diff: Some(&diff),
             markdown: "### <x>",
@@ -547,6 +553,7 @@ mod tests {
         let now = "2026-11-30T12:00:00Z".parse().unwrap();
         let shown = Change {
             head: &head,
+            is_part: false,
             base: Some(&base),
             diff: Some(&diff),
             markdown: "",
@@ -558,6 +565,7 @@ mod tests {
         assert!(text.contains("New work follows a newer graph") && !text.contains("ask=judge"), "{text}");
         let shown = Change {
             head: &head,
+            is_part: false,
             base: None,
             diff: None,
             markdown: "",

@@ -10,9 +10,10 @@ use databuild_core::amounts::number;
 use jiff::Timestamp;
 use maud::{html, Markup};
 
-/// The page. `is_first` says that no newer ones are before these.
+/// The page. `is_first` says that no newer ones are before these, `is_part` that who looks sees some datasets alone, so what each changed
+/// is not told.
 #[must_use]
-pub fn page(rows: &Rows<GraphRow>, is_first: bool, now: Timestamp) -> Page {
+pub fn page(rows: &Rows<GraphRow>, is_first: bool, is_part: bool, now: Timestamp) -> Page {
     let lead = html! {
         h1 { "Changes" }
         p.say {
@@ -23,39 +24,55 @@ pub fn page(rows: &Rows<GraphRow>, is_first: bool, now: Timestamp) -> Page {
                     ". "
                     @if let Some(change) = &row.change { "It changed " b { (said(change)) } "." }
                 },
+                None if is_part => "Each graph that was registered, newest first.",
                 None => "Each graph that was registered, newest first, with what it changed against the one before.",
             }
         }
     };
     let of: &[&str] = if is_first { &["graphs"] } else { &[] };
-    Page::new("Changes", Place::Changes, of, lead)
-        .part(card("changes", Width::Full, of, &heading("Graphs", "", &[]), &list(rows, is_first, now)))
-        .command("diff")
+    let list = list(rows, is_first, is_part, now);
+    let page = Page::new("Changes", Place::Changes, of, lead).part(card(
+        "changes",
+        Width::Full,
+        of,
+        &heading("Graphs", "", &[]),
+        &list,
+    ));
+    if is_part {
+        page
+    } else {
+        page.command("diff")
+    }
 }
 
-fn list(rows: &Rows<GraphRow>, is_first: bool, now: Timestamp) -> Markup {
+fn list(rows: &Rows<GraphRow>, is_first: bool, is_part: bool, now: Timestamp) -> Markup {
     if rows.data.is_empty() {
         return html! { p.note { "No graph is registered yet." } };
     }
-    let columns = [
-        column("Number", "num fit"),
-        column("Registered", "fit"),
-        column("By", "opt"),
-        column("What it changed", ""),
-        column("Jobs", "num opt"),
-        column("Datasets", "num opt"),
-        column("Graph", "fit opt"),
-    ];
+    let mut columns = vec![column("Number", "num fit"), column("Registered", "fit"), column("By", "opt")];
+    if !is_part {
+        columns.extend([
+            column("What it changed", ""),
+            column("Jobs", "num opt"),
+            column("Datasets", "num opt"),
+        ]);
+    }
+    columns.push(column("Graph", if is_part { "" } else { "fit opt" }));
+    let followed = |row: &GraphRow| html! { @if row.current { " " span.tag { "followed" } } };
     let lines = html! {
         @for row in &rows.data {
             tr {
                 td.num.fit { a.m href=(links::change(row.number)) { (row.number) } }
                 td.fit { (ago(&row.at, now)) }
                 td.opt { (row.by.as_deref().unwrap_or("unknown")) }
-                td { a href=(links::change(row.number)) { @match &row.change { Some(change) => (said(change)), None => "the first one" } } @if row.current { " " span.tag { "followed" } } }
-                td.num.opt { @if let Some(count) = row.job_count { (number(count)) } }
-                td.num.opt { @if let Some(count) = row.dataset_count { (number(count)) } }
-                td.fit.opt { (digest(&row.id)) }
+                @if is_part {
+                    td { (digest(&row.id)) (followed(row)) }
+                } @else {
+                    td { a href=(links::change(row.number)) { @match &row.change { Some(change) => (said(change)), None => "the first one" } } (followed(row)) }
+                    td.num.opt { @if let Some(count) = row.job_count { (number(count)) } }
+                    td.num.opt { @if let Some(count) = row.dataset_count { (number(count)) } }
+                    td.fit.opt { (digest(&row.id)) }
+                }
             }
         }
     };
@@ -114,7 +131,7 @@ pub(super) mod tests {
             Rows { data: vec![graph(900, Some(change)), graph(1, None)], next: Some("1".into()), seq: 950 };
         let shown = |is_first| {
             let now = "2026-11-30T12:00:00Z".parse().unwrap();
-            page(&rows, is_first, now).whole(&crate::layout::Site::default()).into_string()
+            page(&rows, is_first, false, now).whole(&crate::layout::Site::default()).into_string()
         };
         let text = shown(true);
         for part in [
@@ -128,6 +145,12 @@ pub(super) mod tests {
             assert!(text.contains(part), "{part}: {text}");
         }
         assert!(!shown(false).contains("New work follows"));
+        // Who sees some datasets alone is told of none what it changed.
+        let untold = GraphRow { job_count: None, dataset_count: None, ..graph(900, None) };
+        let rows = Rows { data: vec![untold], next: None, seq: 950 };
+        let part = page(&rows, true, true, jiff::Timestamp::UNIX_EPOCH);
+        let part = part.whole(&crate::layout::Site::default()).into_string();
+        assert!(part.contains("href=\"/changes/900\"") && !part.contains("the first one"), "{part}");
         assert_eq!(said(&GraphChange::default()), "nothing but values of inherited variables");
     }
 }

@@ -21,15 +21,17 @@ pub struct Event<'a> {
     pub row: &'a EventRow,
     /// Events near it that follow from the same, with itself, oldest first.
     pub same: &'a [EventRow],
-    /// The newest event.
-    pub last: u64,
+    /// The one before it, of those that who looks may see.
+    pub before: Option<u64>,
+    /// The one after it.
+    pub after: Option<u64>,
 }
 
 /// The page.
 #[must_use]
 pub fn page(shown: &Event<'_>, now: Timestamp) -> Page {
-    let Event { row, same, last } = shown;
-    let mut page = Page::new(format!("Event {}", row.seq), Place::Events, &[], lead(row, *last, now));
+    let Event { row, same, .. } = shown;
+    let mut page = Page::new(format!("Event {}", row.seq), Place::Events, &[], lead(shown, now));
     page = page.part(card("data", Width::Wide, &[], &heading("What it says", "", &[]), &data(row)));
     page = page.part(card("facts", Width::Narrow, &[], &heading("Who and why", "", &[]), &facts(row)));
     if let Some(by) = row.cause.as_ref().filter(|_| same.len() > 1) {
@@ -45,14 +47,15 @@ pub fn page(shown: &Event<'_>, now: Timestamp) -> Page {
     page.command(format!("events {}", row.seq))
 }
 
-fn lead(row: &EventRow, last: u64, now: Timestamp) -> Markup {
+fn lead(shown: &Event<'_>, now: Timestamp) -> Markup {
+    let Event { row, before, after, .. } = shown;
     html! {
         h1 { "Event " (number(row.seq)) " " (kind(&row.kind)) }
         p.say { b { (because(&row.text)) } @if !row.text.ends_with('.') { "." } " " (ago(&row.at, now)) ", by " (actor(&row.actor)) "." }
         p {
-            @if row.seq > 1 { a href=(links::event(row.seq - 1)) rel="prev" { "The event before" } }
-            @if row.seq > 1 && row.seq < last { " \u{b7} " }
-            @if row.seq < last { a href=(links::event(row.seq + 1)) rel="next" { "The event after" } }
+            @if let Some(before) = before { a href=(links::event(*before)) rel="prev" { "The event before" } }
+            @if before.is_some() && after.is_some() { " \u{b7} " }
+            @if let Some(after) = after { a href=(links::event(*after)) rel="next" { "The event after" } }
         }
     }
 }
@@ -115,12 +118,12 @@ mod tests {
     #[test]
     fn an_event_says_what_it_says_and_what_came_with_it() {
         let (row, same) = (event(12), [event(11), event(12)]);
-        let shown = |same: &[EventRow], last| {
-            let shown = Event { row: &row, same, last };
+        let shown = |same: &[EventRow], after| {
+            let shown = Event { row: &row, same, before: Some(11), after };
             let now = "2026-11-30T12:00:00Z".parse().unwrap();
             page(&shown, now).whole(&crate::layout::Site::default()).into_string()
         };
-        let text = shown(&same, 12);
+        let text = shown(&same, None);
         for part in [
             "Event 12",
             "<dt>canceled</dt><dd>no</dd>",
@@ -136,7 +139,7 @@ mod tests {
         }
         // The newest has none after it.
         assert!(!text.contains("rel=\"next\""));
-        let alone = shown(&same[1..], 13);
+        let alone = shown(&same[1..], Some(13));
         assert!(
             !alone.contains("What else came of it") && alone.contains("href=\"/events/13\" rel=\"next\"")
         );

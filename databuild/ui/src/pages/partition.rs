@@ -16,11 +16,19 @@ use databuild_core::word::Word as _;
 use jiff::Timestamp;
 use maud::{html, Markup};
 
-/// The page. `runs` are those that made it, or were to; `found` is what checks found in it last.
+/// The page. `runs` are those that made it, or were to; `found` is what checks found in it last; `compares` says whether who looks may
+/// compare what made it with now.
 #[must_use]
-pub fn page(why: &Why, runs: &Rows<RunRow>, found: &Rows<CheckRow>, may: May<'_>, now: Timestamp) -> Page {
+pub fn page(
+    why: &Why,
+    runs: &Rows<RunRow>,
+    found: &Rows<CheckRow>,
+    compares: bool,
+    may: May<'_>,
+    now: Timestamp,
+) -> Page {
     let of = ["data"];
-    let mut page = Page::new(why.partition.clone(), Place::Datasets, &of, lead(why, may, now));
+    let mut page = Page::new(why.partition.clone(), Place::Datasets, &of, lead(why, compares, may, now));
     if !why.causes.is_empty() || !why.upstream.is_empty() {
         page = page.part(card("causes", Width::Wide, &of, &heading("Why", "", &[]), &causes(why)));
     }
@@ -52,7 +60,7 @@ pub fn page(why: &Why, runs: &Rows<RunRow>, found: &Rows<CheckRow>, may: May<'_>
     page.command(format!("why {}", shell_word(&why.partition)))
 }
 
-fn lead(why: &Why, may: May<'_>, now: Timestamp) -> Markup {
+fn lead(why: &Why, compares: bool, may: May<'_>, now: Timestamp) -> Markup {
     let state = why.state.word();
     html! {
         h1 { (Look::of(state).icon()) " " span.m { (breakable(&why.partition)) } }
@@ -63,7 +71,7 @@ fn lead(why: &Why, may: May<'_>, now: Timestamp) -> Markup {
                 @if is_external(why) { @if why.state != PartitionState::Missing { " This version was seen first " (ago(built, now)) "." } }
                 @else { " Made " (ago(built, now)) @if let Some(id) = &why.run { " by " (run(id)) } "." }
             }
-            @if why.run.is_some() { " " a href=(links::compare().with("a", &why.partition)) { "Then and now" } "." }
+            @if compares && why.run.is_some() { " " a href=(links::compare().with("a", &why.partition)) { "Then and now" } "." }
             @if let Some(failed) = why.failed_since.as_ref().filter(|run| !names(&why.summary, run)) { " " (run(failed)) " failed since, and changed nothing." }
         }
         @if why.job.is_some() {
@@ -177,7 +185,8 @@ mod tests {
         });
         let mut why: Why = serde_json::from_value(why).unwrap();
         let now = "2026-11-30T12:00:00Z".parse().unwrap();
-        let said = |why: &Why| lead(why, May::Do(""), now).into_string() + &facts(why, now).into_string();
+        let said =
+            |why: &Why| lead(why, true, May::Do(""), now).into_string() + &facts(why, now).into_string();
         assert!(said(&why).contains("This version was seen first <time"), "{}", said(&why));
         why.state = PartitionState::Missing;
         let gone = said(&why);
@@ -194,7 +203,7 @@ mod tests {
             "inputs": [], "inputs_total": 0, "causes": [], "upstream": [], "metadata": {},
         });
         let mut why: Why = serde_json::from_value(why).unwrap();
-        let said = |why: &Why| lead(why, May::Do(""), Timestamp::UNIX_EPOCH).into_string();
+        let said = |why: &Why| lead(why, true, May::Do(""), Timestamp::UNIX_EPOCH).into_string();
         let shown = said(&why);
         assert!(
             shown.contains("<b>It has failed because its last run, <a class=\"m\" href=\"/runs/r5\">r5</a>, failed: exit code 1</b>."),

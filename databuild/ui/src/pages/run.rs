@@ -29,6 +29,8 @@ pub struct Run<'a> {
     pub url: Url,
     /// Whether who looks may cancel it.
     pub may: May<'a>,
+    /// Whether who looks may compare it with what its job would do now.
+    pub compares: bool,
 }
 
 /// A part of a log, as the page shows it.
@@ -71,7 +73,7 @@ pub fn page(shown: &Run<'_>, now: Timestamp) -> Page {
         &heading("Attempts", &much, &[]),
         &attempts(shown, now),
     ));
-    page = page.part(card("facts", Width::Narrow, &of, &heading("Made with", "", &[]), &facts(detail, now)));
+    page = page.part(card("facts", Width::Narrow, &of, &heading("Made with", "", &[]), &facts(shown, now)));
     page = page.part(log_part(shown));
     if let Some(row) = shown_attempt(shown).filter(|row| row.output.is_some()) {
         page = page.part(output(row));
@@ -188,7 +190,8 @@ fn output(row: &AttemptRow) -> Part {
     card("output", Width::Full, &[], &heading("Returned", &much, &[]), &content)
 }
 
-fn facts(detail: &RunDetail, now: Timestamp) -> Markup {
+fn facts(shown: &Run<'_>, now: Timestamp) -> Markup {
+    let Run { detail, compares, .. } = shown;
     html! {
         dl.kv {
             dt { "job" } dd { (job(&detail.run.job)) }
@@ -197,7 +200,7 @@ fn facts(detail: &RunDetail, now: Timestamp) -> Markup {
             @if let Some(ended) = &detail.run.ended_at { dt { "ended" } dd { (ago(ended, now)) } }
             @if let Some(archive) = &detail.archive { dt { "archive" } dd.m { (archive) } }
         }
-        p.note.line { "All runs of " a href=(links::runs().with("job", &detail.run.job)) { "this job" } " and of " a href=(links::runs().with("partition", &detail.run.partition)) { @if detail.run.partitions == 1 { "this partition" } @else { "these partitions" } } ". " a href=(links::compare().with("a", &detail.run.id)) { "Compare it" } " with what its job would do now, or " a href=(links::events().with("run", &detail.run.id)) { "see its events" } "." }
+        p.note.line { "All runs of " a href=(links::runs().with("job", &detail.run.job)) { "this job" } " and of " a href=(links::runs().with("partition", &detail.run.partition)) { @if detail.run.partitions == 1 { "this partition" } @else { "these partitions" } } ". " @if *compares { a href=(links::compare().with("a", &detail.run.id)) { "Compare it" } " with what its job would do now, or " a href=(links::events().with("run", &detail.run.id)) { "see its events" } "." } @else { a href=(links::events().with("run", &detail.run.id)) { "See its events" } "." } }
     }
 }
 

@@ -19,10 +19,10 @@ pub struct Server<'a> {
     pub status: &'a ServerStatus,
     /// What the state folder takes; none if that is not asked for.
     pub disk: Option<&'a DiskReport>,
-    /// What it was told.
-    pub settings: &'a [Setting],
-    /// Who may ask it.
-    pub tokens: &'a [TokenRow],
+    /// What it was told; none if who looks may not see that.
+    pub settings: Option<&'a [Setting]>,
+    /// Who may ask it; none if who looks may not see that.
+    pub tokens: Option<&'a [TokenRow]>,
 }
 
 /// The page.
@@ -40,26 +40,20 @@ pub fn page(shown: &Server<'_>, now: Timestamp) -> Page {
         page = page.part(card("disk", Width::Half, &[], &heading("Disk", &much, &[]), &kinds(disk)));
         page = page.part(card("log", Width::Half, &[], &heading("Event log", "", &[]), &log(disk)));
     }
-    let good = tokens.iter().filter(|token| token.state == "good").count() as u64;
-    page.part(card(
-        "tokens",
-        Width::Full,
-        &["tokens"],
-        &heading("Tokens", &format!("{} good", number(good)), &[]),
-        &token_list(tokens, now),
-    ))
-    .part(card(
-        "settings",
-        Width::Full,
-        &[],
-        &heading("Settings", "as it was started", &[]),
-        &setting_list(settings),
-    ))
-    .command("status")
-    .command("config")
-    .command("gc --dry-run")
-    .command("token list")
-    .command("stop")
+    if let Some(tokens) = tokens {
+        let good = tokens.iter().filter(|token| token.state == "good").count() as u64;
+        let heading = heading("Tokens", &format!("{} good", number(good)), &[]);
+        page = page.part(card("tokens", Width::Full, &["tokens"], &heading, &token_list(tokens, now)));
+    }
+    if let Some(settings) = settings {
+        let heading = heading("Settings", "as it was started", &[]);
+        page = page.part(card("settings", Width::Full, &[], &heading, &setting_list(settings)));
+    }
+    page = page.command("status");
+    if tokens.is_some() && settings.is_some() {
+        page = page.command("config").command("gc --dry-run").command("token list").command("stop");
+    }
+    page
 }
 
 /// The kind that other workspaces share.
@@ -324,7 +318,7 @@ mod tests {
             meaning: "what it means".to_owned(),
         };
         let settings = [setting("places", "/srv/ws/databuild.toml"), setting("port", "default")];
-        let server = Server { status, disk: Some(&disk), settings: &settings, tokens: &[token] };
+        let server = Server { status, disk: Some(&disk), settings: Some(&settings), tokens: Some(&[token]) };
         let page = page(&server, "2026-11-30T12:00:00Z".parse().unwrap());
         page.whole(&crate::layout::Site::default()).into_string()
     }
