@@ -25,11 +25,14 @@ pub(super) async fn subjects(request: Request) -> Result<(Request, Option<Vec<Su
         ("GET" | "HEAD", ["datasets", name @ ..]) if !name.is_empty() => {
             vec![Subject::Dataset(name.join("/"))]
         }
+        ("GET" | "HEAD" | "POST", ["automation", name @ ..]) if !name.is_empty() => {
+            vec![Subject::Schedule(name.join("/"))]
+        }
         ("GET" | "HEAD", []) | ("POST", ["seen"]) => Vec::new(),
         (
             "GET" | "HEAD",
             ["datasets" | "partitions" | "partition" | "runs" | "wants" | "plans" | "graph" | "queue"]
-            | ["timeline" | "checks" | "events" | "changes" | "server" | "live" | "go"]
+            | ["timeline" | "checks" | "events" | "changes" | "server" | "live" | "go" | "automation"]
             | ["events", _],
         ) => Vec::new(),
         ("GET" | "HEAD", ["changes", _]) if !asks("base") && !asks("ask") => Vec::new(),

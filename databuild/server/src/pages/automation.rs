@@ -7,6 +7,7 @@ use crate::api::{ListQuery as Listed, ScheduleDetail, ScheduleQuery};
 use crate::app::schedules;
 use crate::extract::Query;
 use crate::state::App;
+use crate::veiled::seen;
 use axum::extract::Path;
 use axum::routing::get;
 use axum::Router;
@@ -32,6 +33,7 @@ struct ListQuery {
 
 async fn list(app: App, viewer: Viewer, Query(query): Query<ListQuery>) -> Answer {
     let rows = schedules::list(&app, &Listed { limit: Some(ROWS), cursor: query.cursor.clone() })?;
+    let rows = seen(&app, rows).await?;
     Ok(viewer.shown(&pages::automation::list(&rows, query.cursor.as_deref(), viewer.now)))
 }
 
@@ -42,7 +44,7 @@ struct OneQuery {
 }
 
 async fn one(app: App, viewer: Viewer, Path(name): Path<String>, Query(query): Query<OneQuery>) -> Answer {
-    let detail = schedules::get(&app, &name, &ScheduleQuery::default())?;
+    let detail = seen(&app, schedules::get(&app, &name, &ScheduleQuery::default())?).await?;
     let may = viewer.may(links::schedule(&name).path());
     if !query.ask.is_empty() {
         return Ok(viewer.shown(&pages::ask::page(&ask(&detail, &query.ask)?, may)));
