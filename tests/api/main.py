@@ -1,4 +1,4 @@
-"""Has schemathesis try the API of a server by what the server says of itself."""
+"""Has generators of clients, and then schemathesis, try the API of a server by what the server says of itself."""
 
 import argparse
 import json
@@ -9,24 +9,15 @@ import sys
 import tempfile
 import time
 import urllib.request
-import venv
+
+import clients
+import tools
 
 HERE = pathlib.Path(__file__).resolve().parent
-VERSION = "4.32.5"
+SCHEMATHESIS = "schemathesis==4.32.5"
 # Nobody answers after that.
 WITHOUT = ["/api/v1/server/shutdown"]
 PATIENCE_S = 60
-
-
-def schemathesis() -> pathlib.Path:
-    """The program, installed if it is not there."""
-    cache = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache")
-    folder = cache / "databuild-tests" / f"schemathesis-{VERSION}"
-    program = folder / "bin/st"
-    if not program.exists():
-        venv.create(folder, with_pip=True, clear=True)
-        subprocess.run([folder / "bin/pip", "install", "--quiet", f"schemathesis=={VERSION}"], check=True)
-    return program
 
 
 def started(program: pathlib.Path, workspace: pathlib.Path) -> tuple[subprocess.Popen, dict]:
@@ -54,17 +45,19 @@ def main() -> int:
     parser.add_argument("--programs", type=pathlib.Path, required=True, help="folder with databuild")
     parser.add_argument("--examples", type=int, default=10, help="random requests for each route")
     args = parser.parse_args()
-    program = schemathesis()
+    program = tools.installed("schemathesis", [SCHEMATHESIS]) / "bin/st"
     with tempfile.TemporaryDirectory() as folder:
         server, said = started(args.programs.resolve() / "databuild", pathlib.Path(folder))
         try:
+            wrong = clients.check(said)
+            print("\n".join(wrong) or "Clients for Python and TypeScript can be made, and that for Python works.", flush=True)
             command = [program, "--config-file", HERE / "schemathesis.toml", "run"]
             command += [f"http://{said['address']}/api/v1/openapi.json", "--header", f"Authorization: Bearer {said['token']}"]
             command += ["--phases", "examples,coverage,fuzzing,stateful", "--checks", "all", "--max-examples", str(args.examples)]
             command += ["--request-timeout", "40", "--no-color"]
             for path in WITHOUT:
                 command += ["--exclude-path", path]
-            return subprocess.run(command, cwd=folder).returncode
+            return subprocess.run(command, cwd=folder).returncode or int(bool(wrong))
         finally:
             # By its own process id: no other server is meant.
             server.terminate()

@@ -25,6 +25,9 @@ type Labels = Vec<(&'static str, String)>;
 
 /// What content type the text has.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+/// What it has for who does not know that one. Each such text is also one in Prometheus's older format, to which `# UNIT` and `# EOF`
+/// are comments.
+pub const PLAIN_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// All metrics; `others` adds those that whoever serves this has of its own.
 ///

@@ -145,6 +145,8 @@ pub(super) fn complete(said: &OpenApi) -> Value {
     });
     document["components"]["schemas"]["ErrorBody"] = json!(ErrorBody::schema());
     with_rows_by_name(&mut document["components"]["schemas"]);
+    with_cases_by_name(&mut document["components"]["schemas"]);
+    with_lengths(&mut document);
     let examples = Examples::of(document["components"]["schemas"].clone());
     let paths = taken(&mut document["paths"]).into_iter();
     let mut paths: Map<String, Value> = paths.map(|(path, item)| (path_of(&path), item)).collect();
@@ -202,6 +204,56 @@ fn with_rows_by_name(schemas: &mut Value) {
         }
     }
     *schemas = all.into();
+}
+
+/// Bodies that have one of several forms name the schemas of these, and the field that tells which it is. Generators of clients make a
+/// type of what has a name, and drop a route whose body has forms without one.
+fn with_cases_by_name(schemas: &mut Value) {
+    let mut all = taken(schemas);
+    let mut named = Map::new();
+    for (name, schema) in &mut all {
+        let Some(cases) = schema.get_mut("oneOf").and_then(Value::as_array_mut) else { continue };
+        let Some(tags) = cases.iter().map(case_of).collect::<Option<Vec<_>>>() else { continue };
+        let field = tags[0].0.clone();
+        let mut mapping = Map::new();
+        for (case, (_, word)) in cases.iter_mut().zip(tags) {
+            let own = format!("{name}{}{}", word[..1].to_uppercase(), &word[1..]);
+            let place = format!("#/components/schemas/{own}");
+            named.insert(own, std::mem::replace(case, json!({"$ref": place})));
+            mapping.insert(word, place.into());
+        }
+        schema["discriminator"] = json!({"propertyName": field, "mapping": mapping});
+    }
+    all.extend(named);
+    *schemas = all.into();
+}
+
+/// The field, and the word in it, that tell one form from others: the one field of the last part that has only one word.
+fn case_of(case: &Value) -> Option<(String, String)> {
+    let fields = case["allOf"].as_array()?.last()?["properties"].as_object()?;
+    let (field, schema) = fields.iter().next().filter(|_| fields.len() == 1)?;
+    match schema["enum"].as_array()?.as_slice() {
+        [Value::String(word)] if !word.is_empty() => Some((field.clone(), word.clone())),
+        _ => None,
+    }
+}
+
+/// How long lists of a fixed length are is told by numbers. `"items": false` says the same, and generators that take a schema for an
+/// object refuse the whole document for it.
+fn with_lengths(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            let parts = fields.get("prefixItems").and_then(Value::as_array).map(Vec::len);
+            if let (Some(parts), Some(false)) = (parts, fields.get("items").and_then(Value::as_bool)) {
+                fields.remove("items");
+                fields.insert("minItems".to_owned(), parts.into());
+                fields.insert("maxItems".to_owned(), parts.into());
+            }
+            fields.values_mut().for_each(with_lengths);
+        }
+        Value::Array(items) => items.iter_mut().for_each(with_lengths),
+        _ => {}
+    }
 }
 
 /// An operation with all that holds for it.
@@ -461,6 +513,42 @@ mod tests {
         }
         assert_eq!(missing, BTreeSet::new(), "examples say nothing of these; give them a row of FIELDS");
         assert!(ids.len() > 60, "{}", ids.len());
+    }
+
+    /// Parts of the document that generators of clients cannot read.
+    fn unreadable(value: &Value, at: &str) -> Vec<String> {
+        let below = |(name, value): (String, &Value)| unreadable(value, &format!("{at}/{name}"));
+        match value {
+            Value::Object(fields) => {
+                let parts = fields.get("prefixItems").and_then(Value::as_array).map(Vec::len);
+                let length = fields.get("maxItems").and_then(Value::as_u64);
+                let cases = fields.get("oneOf").and_then(Value::as_array).into_iter().flatten();
+                let is_wrong = fields.get("items").is_some_and(|items| !items.is_object())
+                    || parts.is_some_and(|parts| length != Some(parts as u64))
+                    || cases.clone().any(|case| case["allOf"].is_array());
+                let own = is_wrong.then(|| at.to_owned());
+                own.into_iter()
+                    .chain(fields.iter().map(|(name, value)| (name.clone(), value)).flat_map(below))
+                    .collect()
+            }
+            Value::Array(items) => {
+                items.iter().enumerate().map(|(at, item)| (at.to_string(), item)).flat_map(below).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    #[test]
+    fn generators_of_clients_can_read_all_of_it() {
+        let document = description();
+        assert_eq!(unreadable(&document, ""), Vec::<String>::new());
+        let trials = &document["components"]["schemas"]["CreateTrial"];
+        let told = &trials["discriminator"];
+        assert_eq!(told["propertyName"], "kind", "{trials}");
+        assert_eq!(told["mapping"]["rerun"], "#/components/schemas/CreateTrialRerun", "{trials}");
+        assert!(document["components"]["schemas"]["CreateTrialRerun"].is_object());
+        let text = &document["paths"]["/metrics"]["get"]["responses"]["200"]["content"];
+        assert!(text["text/plain"].is_object(), "{text}");
     }
 
     #[test]
