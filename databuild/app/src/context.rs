@@ -9,6 +9,7 @@ use crate::api::Setting;
 use crate::engine::Handle;
 use crate::snapshot;
 use crate::store::History;
+use databuild_core::decide::KeptPlans;
 use jiff::Timestamp;
 use std::future::Future;
 use std::ops::Deref;
@@ -61,6 +62,8 @@ pub struct Place {
     pub registrations: Arc<Registrations>,
     /// Where datasets stand.
     pub standings: Arc<Latest>,
+    /// Which plans still hold.
+    pub kept_plans: Arc<KeptPlans>,
 }
 
 /// How a server was started, for who looks at it.

@@ -19,6 +19,7 @@ use databuild_core::partition_set::PartitionSet;
 use databuild_core::state::{SavedPlan, State};
 use databuild_core::word::Word as _;
 use jiff::Timestamp;
+use std::sync::Arc;
 
 /// The id of a plan as people write it.
 pub fn parse(id: &str) -> Result<PlanId, AppError> {
@@ -64,9 +65,13 @@ pub async fn create(
 ///
 /// # Errors
 /// A bad query.
-pub fn list(context: &impl Context, query: &PlansQuery) -> Result<Page<PlanSummary>, AppError> {
+pub async fn list(context: &impl Context, query: PlansQuery) -> Result<Page<PlanSummary>, AppError> {
+    context.slow(move |backend, _| listed(backend, &query)).await
+}
+
+fn listed(backend: &Backend, query: &PlansQuery) -> Result<Page<PlanSummary>, AppError> {
     let order = order(query.sort.as_deref())?.unwrap_or(PlanOrder::Newest);
-    let Backend { engine, audience, .. } = context.backend();
+    let Backend { engine, audience, .. } = backend;
     let state = &engine.snapshot().state;
     let now = crate::os::now();
     let plans = state.plans().values();
@@ -76,7 +81,7 @@ pub fn list(context: &impl Context, query: &PlansQuery) -> Result<Page<PlanSumma
         PlanOrder::Oldest => {}
         PlanOrder::Expires => seen.sort_by_key(|saved| saved.plan.expires_at),
     }
-    let rows = seen.into_iter().map(|saved| summary(audience, state, saved, now));
+    let rows = seen.into_iter().map(|saved| summary(backend, state, saved, now));
     part(rows, query.limit, query.cursor.as_deref(), state.seq().0)
 }
 
@@ -117,24 +122,45 @@ async fn view(context: &impl Context, plan: PlanCreated, kept: bool) -> Result<P
         let snapshot = backend.engine.snapshot();
         let state = &snapshot.state;
         let want = if kept { want_of(reader, plan.plan)? } else { None };
-        let changes = if kept { decide::plan_outdated(state, &plan) } else { Vec::new() };
-        let standing = match () {
-            () if kept && plan.expires_at <= crate::os::now() => "expired",
-            () if !changes.is_empty() => "outdated",
-            () => "open",
-        };
+        // What is not kept was made just now.
+        let (standing, changes) =
+            if kept { standing(backend, state, &plan, crate::os::now()) } else { ("open", Arc::default()) };
         let plan = seen_of(&backend.audience, state, plan);
         let estimate = estimate::of(&plan, state, snapshot.capacity(), reader)?;
         let view = shown(plan, kept, estimate, state.seq().0);
+        let changes = changes.to_vec();
         Ok(PlanView { state: standing.to_owned(), changes, want: want.map(|want| want.to_string()), ..view })
     });
     viewed.await
 }
 
+/// Whether a plan that is kept can be applied, or why not, in a word; and what has changed of one that could be applied else.
+fn standing(
+    backend: &Backend,
+    state: &State,
+    plan: &PlanCreated,
+    now: Timestamp,
+) -> (&'static str, Arc<[String]>) {
+    if plan.expires_at <= now {
+        return ("expired", Arc::default());
+    }
+    let changes = backend.kept_plans.changes(state, plan);
+    (if changes.is_empty() { "open" } else { "outdated" }, changes)
+}
+
+/// Rows of a plan that an audience may see.
+fn seen_rows<'p>(
+    audience: &'p Audience,
+    state: &'p State,
+    plan: &'p PlanCreated,
+) -> impl Iterator<Item = &'p PlanRow> + Clone {
+    plan.rows.iter().filter(move |row| audience.sees_all() || audience.sees_label(state, &row.job))
+}
+
 /// What of a plan an audience may see: that others have to make something for it is not counted.
 fn seen_of(audience: &Audience, state: &State, mut plan: PlanCreated) -> PlanCreated {
     if !audience.sees_all() {
-        plan.rows.retain(|row| audience.sees_label(state, &row.job));
+        plan.rows = seen_rows(audience, state, &plan).cloned().collect();
         plan.current = current_targets(state, &plan);
     }
     plan
@@ -156,12 +182,12 @@ fn want_of(reader: &dyn History, plan: PlanId) -> Result<Option<WantId>, AppErro
     Ok(found.rows.first().map(|want| want.id))
 }
 
-fn summary(audience: &Audience, state: &State, saved: &SavedPlan, now: Timestamp) -> PlanSummary {
-    let plan = &seen_of(audience, state, saved.plan.clone());
-    let (certain, if_changed) = counts(plan);
+fn summary(backend: &Backend, state: &State, saved: &SavedPlan, now: Timestamp) -> PlanSummary {
+    let plan = &saved.plan;
+    let (certain, if_changed) = counts(seen_rows(&backend.audience, state, plan));
     PlanSummary {
         id: plan.plan.to_string(),
-        state: if plan.expires_at <= now { "expired" } else { "open" }.to_owned(),
+        state: standing(backend, state, plan, now).0.to_owned(),
         targets: shortened(plan.targets.clone()).into_iter().map(cut).collect(),
         refresh: plan.refresh.word().to_owned(),
         certain,
@@ -174,7 +200,7 @@ fn summary(audience: &Audience, state: &State, saved: &SavedPlan, now: Timestamp
 
 /// A plan, grouped by job and reason.
 fn shown(plan: PlanCreated, kept: bool, estimate: Estimate, seq: u64) -> PlanView {
-    let (certain, if_changed) = counts(&plan);
+    let (certain, if_changed) = counts(plan.rows.iter());
     let group = |row: PlanRow| PlanGroup {
         job: row.job,
         reason: row.reason,
@@ -207,7 +233,7 @@ fn shown(plan: PlanCreated, kept: bool, estimate: Estimate, seq: u64) -> PlanVie
 }
 
 /// Number of runs that a plan has for certain, and of those that depend on changes.
-fn counts(plan: &PlanCreated) -> (u64, u64) {
-    let count = |kind| plan.rows.iter().filter(|row| row.kind == kind).map(|row| row.count).sum();
+fn counts<'p>(rows: impl Iterator<Item = &'p PlanRow> + Clone) -> (u64, u64) {
+    let count = |kind| rows.clone().filter(|row| row.kind == kind).map(|row| row.count).sum();
     (count(PlanRowKind::Certain), count(PlanRowKind::IfChanged))
 }

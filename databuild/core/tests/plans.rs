@@ -2,12 +2,15 @@
 
 mod support;
 
-use databuild_core::decide::{Input, PlanRequest, Refusal, Reply, Sighting, Sightings, MOST_PLANS};
+use databuild_core::decide::{
+    Input, KeptPlans, PlanRequest, Refusal, Reply, Sighting, Sightings, MOST_PLANS,
+};
 use databuild_core::event::{
     AttemptOutcome, Event, PlanCreated, PlanRowKind, Refresh, RequestKey, WantOutcome,
 };
 use databuild_core::ids::{PlanId, WantId};
 use databuild_core::state::{Made, State};
+use std::sync::Arc;
 use support::graphs::{days, listed, reads, GraphSpec};
 use support::workspace::{applying, planning, request, Workspace};
 
@@ -225,6 +228,39 @@ fn nothing_to_do_is_not_kept() {
     let (plan, kept) = workspace.try_plan(planning(&["c"], Refresh::Stale));
     assert_eq!((kept, plan.rows.len(), plan.current), (false, 0, 4 - 1));
     assert_eq!(workspace.log.len(), from);
+}
+
+#[test]
+fn what_is_kept_of_a_plan_holds_until_what_it_rests_on_changes() {
+    let mut workspace = workspace();
+    let plan = workspace.plan(&["c"], Refresh::Stale);
+    let kept = KeptPlans::default();
+    let first = kept.changes(&workspace.core.state, &plan);
+    assert_eq!(*first, [] as [String; 0]);
+    workspace.want(&["x"], Refresh::Stale);
+    workspace.finish_all("v1");
+    workspace.plan(&["x"], Refresh::All);
+    let same = kept.changes(&workspace.core.state, &plan);
+    assert!(Arc::ptr_eq(&first, &same), "it is worked out again for what it does not rest on");
+    workspace.observe("raw", "r2");
+    assert_eq!(*kept.changes(&workspace.core.state, &plan), ["`raw` is not as it was".to_owned()]);
+    workspace.register(&chain().code("make_b", "other"));
+    assert_eq!(kept.changes(&workspace.core.state, &plan).len(), 2);
+}
+
+#[test]
+fn a_run_that_is_to_stop_is_not_counted_on_any_more() {
+    let mut workspace = workspace();
+    workspace.want(&["a"], Refresh::Stale);
+    let plan = workspace.plan(&["c"], Refresh::Stale);
+    assert_eq!(rows(&plan)[0], ("//:make_a", PlanRowKind::UnderWay, "under_way"));
+    let kept = KeptPlans::default();
+    assert_eq!(*kept.changes(&workspace.core.state, &plan), [] as [String; 0]);
+    let run = *workspace.core.state.runs().keys().next().unwrap();
+    workspace.step(Input::CancelRun(run)).reply.unwrap();
+    let anew = KeptPlans::default().changes(&workspace.core.state, &plan);
+    assert!(!anew.is_empty());
+    assert_eq!(kept.changes(&workspace.core.state, &plan), anew);
 }
 
 #[test]

@@ -82,6 +82,7 @@ fn parts(folder: &TempDir, has_runner: bool) -> (Engine, App) {
         setup: Arc::default(),
         registrations: Arc::default(),
         standings: Arc::default(),
+        kept_plans: Arc::default(),
     };
     let shared = Shared {
         owner: "owner".into(),

@@ -506,3 +506,24 @@ fn relative_keys_are_read_once_wherever_partitions_are_named() {
         }
     }
 }
+
+#[test]
+fn the_list_of_plans_says_of_each_what_the_plan_says_itself() {
+    let server = Server::start();
+    let day = |day: u32| format!(r#"{{"targets": ["daily/city=oslo/date=2024-01-0{day}"]}}"#);
+    let plan = |body: &str| {
+        let (status, plan) = server.json("POST", "/api/v1/plans", body);
+        assert_eq!(status, 201, "{plan}");
+        plan["id"].as_str().unwrap().to_owned()
+    };
+    let (moved, held) = (plan(&day(1)), plan(&day(2)));
+    assert_eq!(server.json("POST", "/api/v1/wants", &day(1)).0, 201);
+    let listed = server.json("GET", "/api/v1/plans", "").1;
+    assert_eq!(column(&listed, "id"), [held.as_str(), moved.as_str()]);
+    assert_eq!(column(&listed, "state"), ["open", "outdated"]);
+    for (id, state) in [(held, "open"), (moved, "outdated")] {
+        let told = server.json("GET", &format!("/api/v1/plans/{id}"), "").1;
+        assert_eq!(told["state"], state);
+        assert_eq!(told["changes"].is_null(), state == "open", "{told}");
+    }
+}

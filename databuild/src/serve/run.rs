@@ -172,6 +172,14 @@ fn start_and_serve(
     }
 }
 
+/// Who sends traces of what comes from now on, if they are to go anywhere.
+fn sender_of_traces(state: &StateDir, options: &ServeOptions, engine: &Engine) -> Option<traces::Sender> {
+    let endpoint = options.otlp_endpoint.as_ref()?;
+    let workspace = state.workspace().path().display().to_string();
+    let begin = engine.handle().snapshot().state.seq();
+    Some(traces::Sender::new(endpoint, workspace, Reader::new(&state.database(), 1), begin))
+}
+
 /// What requests to this server are held against.
 fn guard_of(state: &StateDir, token: &Token, address: SocketAddr, options: &ServeOptions) -> Guard {
     Guard {
@@ -279,6 +287,7 @@ impl Server {
             setup: Arc::new(setup(state, options)),
             registrations: Arc::default(),
             standings: Arc::default(),
+            kept_plans: Arc::default(),
         };
         let shared = Shared {
             owner: crate::os::user().into(),
@@ -306,11 +315,7 @@ impl Server {
             protocol: PROTOCOL,
             code_store: app.backend.snapshots.root().to_owned(),
         })?;
-        let traces = options.otlp_endpoint.as_ref().map(|endpoint| {
-            let workspace = state.workspace().path().display().to_string();
-            let begin = engine.handle().snapshot().state.seq();
-            traces::Sender::new(endpoint, workspace, Reader::new(&state.database(), 1), begin)
-        });
+        let traces = sender_of_traces(state, options, &engine);
         Ok(Server { guard, engine, app, serving: Some(serving), stop, address, told, traces })
     }
 

@@ -66,7 +66,7 @@ pub struct ApplyPlan {
 pub struct PlanSummary {
     /// `p7`.
     pub id: String,
-    /// `open`, or `expired`.
+    /// `open`, `expired`, or `outdated`: what it rests on has changed. Only an open one can be applied.
     pub state: String,
     /// What was asked for: the first 20, then `…` follows.
     pub targets: Vec<String>,

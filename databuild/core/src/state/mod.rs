@@ -10,6 +10,7 @@
 
 mod adoption;
 mod aliases;
+mod basis;
 mod by_hand;
 pub mod checkpoint;
 mod dataset;
@@ -39,6 +40,7 @@ mod trial;
 mod trials;
 mod work;
 
+pub use basis::Basis;
 pub use dataset::{Alias, DatasetState, Discovered, ProvenanceIx};
 pub use entries::{Entries, Entry};
 pub use error::FoldError;

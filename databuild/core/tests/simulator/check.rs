@@ -2,7 +2,7 @@
 
 use super::world::first_text;
 use databuild_core::decide::limits::{holders, opens_at, size, taken};
-use databuild_core::decide::{AttemptSpec, Capacity};
+use databuild_core::decide::{AttemptSpec, Capacity, KeptPlans};
 use databuild_core::event::{AttemptLeased, Event, PlanRowKind, Record, Refresh, WantOutcome};
 use databuild_core::graph::{DatasetIx, Job, JobIx, Resource};
 use databuild_core::ids::WantId;
@@ -523,6 +523,18 @@ pub fn standings_are_those_worked_out_anew(kept: &Standings) -> Result<(), Strin
         let told = [behind.len(), rest(&at.missing), rest(&at.stale), at.building.len()];
         if told != [counts.behind, counts.missing, counts.stale, counts.building] {
             return Err(format!("of {} {told:?} are counted as {counts:?}", dataset.name));
+        }
+    }
+    Ok(())
+}
+
+/// What was kept of earlier states is as if nothing had been.
+pub fn kept_plans_are_told_as_they_are(kept: &KeptPlans, state: &State) -> Result<(), String> {
+    for saved in state.plans().values() {
+        let (told, anew) =
+            (kept.changes(state, &saved.plan), KeptPlans::default().changes(state, &saved.plan));
+        if told != anew {
+            return Err(format!("{} is told to have {told:?}, not {anew:?}", saved.plan.plan));
         }
     }
     Ok(())

@@ -11,7 +11,7 @@ use crate::support::rng::{alone, Rng};
 use crate::support::workspace::{applying, end_of, planning, request};
 use databuild_core::decide::{
     acceptable, AcceptRequest, AdoptRequest, AttemptReport, AttemptSpec, Capacity, Core, Effect, FoundFile,
-    Input, InvokeRequest, Judgement, KeyRequest, Leave, PoolRequest, Refusal, Registration, Reply,
+    Input, InvokeRequest, Judgement, KeptPlans, KeyRequest, Leave, PoolRequest, Refusal, Registration, Reply,
     SampleRequest, Sighting, Sightings, Step, Success, TrialRequest,
 };
 use databuild_core::event::{
@@ -137,6 +137,7 @@ pub(super) struct Simulation {
     turn: Option<Turn>,
     /// Where datasets stand, as those know who ask now and then for some of them.
     standings: Standings,
+    kept_plans: KeptPlans,
 }
 
 /// Whether an event is of a trial alone.
@@ -177,6 +178,7 @@ impl Simulation {
             earlier: Vec::new(),
             turn: None,
             standings: Standings::new(&Arc::default(), Timestamp::UNIX_EPOCH),
+            kept_plans: KeptPlans::default(),
         };
         simulation.trace.push(Line::Text(simulation.scene.spec.json()));
         simulation.register();
@@ -334,6 +336,11 @@ impl Simulation {
             let asked = |ix: &DatasetIx| (ix.0 + self.log.len() / 4).is_multiple_of(5);
             let all = state.followed().into_iter().flat_map(|registered| registered.graph.datasets());
             all.map(|(ix, _)| ix).filter(asked).for_each(|ix| _ = self.standings.counts_of(ix));
+            let plans = state
+                .plans()
+                .values()
+                .filter(|saved| (saved.plan.plan.0 as usize + self.log.len() / 4).is_multiple_of(3));
+            plans.for_each(|saved| _ = self.kept_plans.changes(state, &saved.plan));
         }
         // Comparing all is slow; what differs once mostly goes on to differ.
         if self.log.len().is_multiple_of(16) || alone() {
@@ -341,6 +348,7 @@ impl Simulation {
                 .and_then(|()| check::same(&check::fingerprint(state), &check::fingerprint(&self.replayed)))
                 .and_then(|()| check::history_has_what_is_held(state, &self.log))
                 .and_then(|()| check::standings_are_those_worked_out_anew(&self.standings))
+                .and_then(|()| check::kept_plans_are_told_as_they_are(&self.kept_plans, state))
                 .and_then(|()| self.makers.check(state))
                 .and_then(|()| self.lineage.check(state));
         }

@@ -47,7 +47,7 @@ async fn create(app: App, Keyed { key, body }: Keyed<PlanRequest>) -> Result<Res
 
 /// Plans that are kept, newest first.
 ///
-/// `state` is `open` or `expired`.
+/// `state` is `open`, `outdated` or `expired`.
 #[utoipa::path(
     get,
     path = "/plans",
@@ -60,7 +60,7 @@ async fn create(app: App, Keyed { key, body }: Keyed<PlanRequest>) -> Result<Res
     )
 )]
 async fn list(app: App, Query(query): Query<PlansQuery>) -> Answer<Page<PlanSummary>> {
-    Ok(Json(plans::list(&app, &query)?))
+    Ok(Json(plans::list(&app, query).await?))
 }
 
 /// A plan that is kept, as it was shown.

@@ -28,7 +28,7 @@ struct ListQuery {
 }
 
 async fn list(app: App, viewer: Viewer, Query(query): Query<ListQuery>) -> Answer {
-    let kept = plans::list(&app, &api::PlansQuery { limit: Some(MAX_ROWS), ..Default::default() })?;
+    let kept = plans::list(&app, api::PlansQuery { limit: Some(MAX_ROWS), ..Default::default() }).await?;
     let kept = seen(&app, kept).await?;
     Ok(viewer.shown(&pages::plans::page(&kept.data, &query.targets, viewer.may("/plans"), viewer.now)))
 }

@@ -3,6 +3,7 @@
 pub(crate) mod accept;
 pub(crate) mod adopt;
 pub(crate) mod invoke;
+pub(crate) mod kept_plans;
 pub(crate) mod keys;
 pub(crate) mod plan;
 pub(crate) mod pool;

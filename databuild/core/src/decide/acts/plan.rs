@@ -13,8 +13,8 @@ use crate::graph::{DatasetIx, JobIx, Params};
 use crate::ids::PlanId;
 use crate::partition_set::PartitionSet;
 use crate::planner;
-use crate::planner::{Plan, Reason, Unseen};
-use crate::state::State;
+use crate::planner::{Closure, Plan, Reason, Unseen};
+use crate::state::{Basis, State};
 use jiff::{SignedDuration, Timestamp};
 
 /// What a plan is for, one set for each dataset named.
@@ -177,11 +177,19 @@ pub(crate) fn apply(out: &mut Out, request: ApplyRequest, sightings: &Sightings)
     Ok(Reply::Want(begin::begin(out, &fresh, start)))
 }
 
-/// What keeps a plan from being applied, as far as that is known without looking at external data; empty if nothing does.
-#[must_use]
-pub fn outdated(state: &State, plan: &PlanCreated) -> Vec<String> {
-    let mut copy = state.clone();
-    copy.at(plan.as_of, |state| still_holds(state, plan, &[])).err().unwrap_or_default()
+/// What keeps a plan from being applied, as far as that is known without looking at external data; empty if nothing does. And what
+/// that follows from: as long as another state has the same, the answer is the same.
+pub(crate) fn outdated(state: &State, plan: &PlanCreated) -> (Vec<String>, Basis) {
+    let mut asked = Vec::new();
+    let changes = state.clone().at(plan.as_of, |state| {
+        let targets = targets_of(state, plan)?;
+        let matters = planner::closure(state, &targets, plan.refresh);
+        let sets = matters.datasets.iter().enumerate();
+        asked.extend(sets.filter(|(_, set)| !set.is_empty()).map(|(ix, _)| DatasetIx(ix)));
+        planned_again(state, plan, &targets, &matters, &[])
+    });
+    // Of the state as it is: what is asked may settle suspects, of the copy.
+    (changes.err().unwrap_or_default(), state.basis(&asked))
 }
 
 /// Targets of a plan with the plan made anew, if it is what it was; else what changed.
@@ -190,6 +198,14 @@ fn still_holds(
     plan: &PlanCreated,
     unseen: &[Unseen],
 ) -> Result<(Targets, Plan), Vec<String>> {
+    let targets = targets_of(state, plan)?;
+    let matters = planner::closure(state, &targets, plan.refresh);
+    let fresh = planned_again(state, plan, &targets, &matters, unseen)?;
+    Ok((targets, fresh))
+}
+
+/// What a plan is for today; else what of it is gone.
+fn targets_of(state: &State, plan: &PlanCreated) -> Result<Targets, Vec<String>> {
     let gone = |text: &String| format!("`{text}` is not in the graph any more");
     let lost: Vec<String> =
         plan.targets.iter().filter(|text| state.resolve_recorded(text).is_none()).map(gone).collect();
@@ -203,19 +219,28 @@ fn still_holds(
     if !refused.is_empty() {
         return Err(refused);
     }
-    let targets = state.located(&plan.targets);
-    let matters = planner::closure(state, &targets, plan.refresh);
-    let changes = planner::changes(state, &matters, &plan.grounds);
+    Ok(state.located(&plan.targets))
+}
+
+/// The plan made anew, if it is what it was; else what changed of what matters for it.
+fn planned_again(
+    state: &mut State,
+    plan: &PlanCreated,
+    targets: &Targets,
+    matters: &Closure,
+    unseen: &[Unseen],
+) -> Result<Plan, Vec<String>> {
+    let changes = planner::changes(state, matters, &plan.grounds);
     if !changes.is_empty() {
         return Err(changes);
     }
     // What cannot be observed now takes from the plan and adds nothing.
-    let fresh = planner::plan_despite(state, &targets, plan.refresh, unseen);
+    let fresh = planner::plan_despite(state, targets, plan.refresh, unseen);
     let added = added(state, plan, &fresh);
     if !added.is_empty() {
         return Err(added);
     }
-    Ok((targets, fresh))
+    Ok(fresh)
 }
 
 /// What a plan made anew does beyond an old one. Nothing, as both follow from the same grounds; but if
