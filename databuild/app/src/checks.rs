@@ -2,10 +2,11 @@
 
 use super::context::Context;
 use super::partitions::standings_now;
-use super::words::{cursor, limit, page, part, word};
+use super::words::{cursor, limit, one_of, page, part};
 use super::{filters, AppError};
 use crate::api::{CheckRow, CheckSummary, ChecksQuery, ListQuery, Page};
 use crate::store::{self, CheckFilter, CheckedSet, Outcomes};
+use databuild_core::event::CheckOutcome;
 use databuild_core::word::Word as _;
 use std::cmp::Reverse;
 
@@ -18,7 +19,9 @@ const SOME: u64 = 100;
 /// A bad query, or a reference that cannot be resolved.
 pub async fn list(context: &impl Context, query: ChecksQuery) -> Result<Page<CheckRow>, AppError> {
     let ChecksQuery { reference, check, outcome, failed, limit: asked, cursor: before } = query;
-    let outcome = word("bad_query", outcome.as_deref())?;
+    let outcomes: Vec<&str> = CheckOutcome::ALL.iter().map(|outcome| outcome.word()).collect();
+    let outcome = outcome.as_deref().map(|outcome| one_of("outcome", outcome, &outcomes)).transpose()?;
+    let outcome = outcome.and_then(CheckOutcome::of_word);
     let before = cursor(before.as_deref())?;
     let limit = limit(asked)?;
     let list = context.slow(move |backend, reader| {

@@ -70,4 +70,4 @@ pub use context::{Backend, Context, Place, Setup};
 pub use error::AppError;
 pub use garbage::write_roots;
 pub use once::kept;
-pub use words::{bad_rows, cursor, limit_of, Room};
+pub use words::{bad_rows, cursor, limit_of, one_of, Room};

@@ -32,7 +32,7 @@ pub async fn get(context: &impl Context, query: NowQuery) -> Result<Now, AppErro
     let machine = pools::list(context).machine;
     let found = context.slow(move |backend, reader| {
         let now = crate::os::now();
-        let since = since.unwrap_or_else(|| now - RECENT);
+        let since = since.unwrap_or_else(|| recent(now));
         let mut answer = Now { machine, since: since.to_string(), ..Now::default() };
         state_of(backend, reader, now, &mut answer)?;
         let state = &backend.engine.snapshot().state;
@@ -40,6 +40,12 @@ pub async fn get(context: &impl Context, query: NowQuery) -> Result<Now, AppErro
         Ok(answer)
     });
     found.await
+}
+
+/// Since when failures are shown, if nobody says: a whole minute, so that who asks again within it is told that all is as it was.
+fn recent(now: Timestamp) -> Timestamp {
+    let since = now - RECENT;
+    Timestamp::from_second(since.as_second().div_euclid(60) * 60).unwrap_or(since)
 }
 
 /// What the state and the open wants say.

@@ -4,14 +4,13 @@
 
 use super::context::Context;
 use super::partitions::standings_now;
-use super::{datasets, AppError};
+use super::{datasets, one_of, AppError};
 use crate::api::{Cell, TileKey, Tiles, TilesQuery};
 use databuild_core::graph::DatasetIx;
 use databuild_core::keys::{Key, KeySpace, RangeSet};
 use databuild_core::partition_set::{Order, PartitionSet};
 use databuild_core::reference::ReferenceText;
 use databuild_core::state::{Standing, Standings, State};
-use databuild_core::text::shown;
 use databuild_core::time::{Granularity, TimeSpace};
 
 /// Cells of an answer.
@@ -204,12 +203,10 @@ fn periods(
         _ => most.min(MOST_COLUMNS),
     };
     let count = |length: Granularity| (number(length, high) - number(length, low)) as usize + 1;
-    let named = |by: &str| {
-        let known = tiles.lengths.iter().map(|length| format!("`{length}`")).collect::<Vec<_>>().join(", ");
-        let unknown = || AppError::new("bad_query", format!("`by` is `{}`: say {known}", shown(by)));
-        lengths.iter().find(|length| length.name() == by).ok_or_else(unknown)
-    };
-    let chosen = query.by.as_deref().filter(|by| !by.is_empty()).map(named).transpose()?;
+    let names: Vec<&str> = lengths.iter().map(|length| length.name()).collect();
+    let by =
+        query.by.as_deref().filter(|by| !by.is_empty()).map(|by| one_of("by", by, &names)).transpose()?;
+    let chosen = by.and_then(|by| lengths.iter().find(|length| length.name() == by));
     let fits = || lengths.iter().find(|length| count(**length) <= room(**length)).or(lengths.last());
     let Some(by) = chosen.or_else(fits).copied() else { return Ok(Vec::new()) };
     tiles.by = Some(by.name().to_owned());
@@ -508,7 +505,7 @@ mod tests {
         assert_eq!(refused(TilesQuery { from: Some("soon".to_owned()), ..daily() }), "bad_key");
         let (from, to) = (Some("2024-02".to_owned()), Some("2024-01".to_owned()));
         assert_eq!(refused(TilesQuery { from, to, ..daily() }), "bad_key");
-        assert_eq!(refused(TilesQuery { by: Some("NaN".to_owned()), ..daily() }), "bad_query");
+        assert_eq!(refused(TilesQuery { by: Some("NaN".to_owned()), ..daily() }), "unknown_word");
         assert_eq!(refused(TilesQuery { select: Some("nothing".to_owned()), ..daily() }), "unknown_dataset");
     }
 }

@@ -6,7 +6,8 @@
 use super::waits::Waiting;
 use super::why::Obstacle;
 use crate::api::{
-    BlockReason, Cancel, DatasetOrder, ListOrder, NodeKind, PartitionOrder, PartitionState, PlanOrder, Turn,
+    BlockReason, Cancel, DatasetOrder, ListOrder, LogFormat, NodeKind, PartitionOrder, PartitionState,
+    PlanOrder, Turn,
 };
 use crate::config::Deploying;
 use crate::errors::Kind;
@@ -85,6 +86,7 @@ pub fn all() -> Vec<Meaning> {
         of::<ListOrder>(),
         of::<PartitionOrder>(),
         of::<PlanOrder>(),
+        of::<LogFormat>(),
     ];
     words.into_iter().flatten().collect()
 }

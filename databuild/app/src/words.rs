@@ -7,7 +7,7 @@ use crate::store::{Answer, Listed};
 use databuild_core::base64;
 use databuild_core::decide::Refusal;
 use databuild_core::event::{PriorityClass, Refresh};
-use databuild_core::text::shown;
+use databuild_core::text::{first_of, nearest, shown};
 use databuild_core::word::Word;
 use jiff::fmt::temporal::Pieces;
 use jiff::Timestamp;
@@ -21,6 +21,8 @@ const DEFAULT_LIMIT: usize = 100;
 const MAX_LIMIT: usize = 1000;
 /// Bytes of the rows of an answer, as JSON, at most.
 const MOST_BYTES: usize = 1 << 20;
+/// Words that a message lists.
+const SOME: usize = 8;
 
 /// The bytes that rows of an answer may still have. The first row has room however long it is, so that lists go on.
 pub struct Room {
@@ -217,6 +219,23 @@ pub(super) fn word<W: Word>(code: &'static str, text: Option<&str>) -> Result<Op
     text.map(value).transpose()
 }
 
+/// One of the few words that a parameter of a query may have.
+///
+/// # Errors
+/// It has another one: which was meant, or which there are.
+pub fn one_of<'w>(parameter: &str, text: &str, words: &[&'w str]) -> Result<&'w str, AppError> {
+    let unknown = || {
+        let near = nearest(text, words.iter().copied());
+        let quoted = |word: &str| format!("`{word}`");
+        let instead = match near.first() {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("there are {}", first_of(words.iter().map(|word| quoted(word)), SOME)),
+        };
+        AppError::new("unknown_word", format!("`{parameter}` cannot be `{}`; {instead}", shown(text)))
+    };
+    words.iter().copied().find(|word| *word == text).ok_or_else(unknown)
+}
+
 pub(super) fn instant(text: Option<&str>) -> Result<Option<Timestamp>, AppError> {
     let value = |text: &str| {
         let bad = || {
@@ -254,6 +273,16 @@ pub(super) fn span(
 mod tests {
     use super::*;
     use databuild_core::ids::Seq;
+
+    #[test]
+    fn a_word_that_there_is_not_is_told_with_the_nearest() {
+        let words = ["passed", "failed", "error"];
+        assert_eq!(one_of("outcome", "failed", &words).unwrap(), "failed");
+        let refused = |text: &str| one_of("outcome", text, &words).unwrap_err().to_string();
+        assert_eq!(refused("faild"), "`outcome` cannot be `faild`; did you mean `failed`?");
+        assert_eq!(refused("nope"), "`outcome` cannot be `nope`; there are `passed`, `failed`, `error`");
+        assert_eq!(refused(""), "`outcome` cannot be ``; there are `passed`, `failed`, `error`");
+    }
 
     #[test]
     fn lists_have_room_for_so_many_bytes_and_go_on_where_it_ends() {

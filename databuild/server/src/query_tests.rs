@@ -76,3 +76,26 @@ fn no_parameter_takes_what_means_nothing() {
     assert!(asked > 500, "{asked}");
     assert!(taken.is_empty(), "{taken:#?}");
 }
+
+#[test]
+fn words_that_no_parameter_has_are_refused_alike_with_the_nearest() {
+    let server = Server::start();
+    for (query, code, meant) in [
+        ("checks?outcome=faild", "unknown_word", "`failed`"),
+        ("events?kind=want_created,want_creatd", "unknown_word", "`want_created`"),
+        ("events/stream?kind=nope", "unknown_word", "`"),
+        ("tiles?ref=daily&by=mont", "unknown_word", "`month`"),
+        ("runs/r1/logs?format=jsn", "unknown_word", "`json`"),
+        ("runs/r1/logs?stream=stdot", "unknown_word", "`stdout`"),
+        ("wants?state=opn", "bad_state", "`open`"),
+        ("runs?state=nope", "bad_state", "`failed`"),
+        ("datasets?state=nope", "bad_state", "`missing`"),
+        ("partitions?state=nope", "bad_state", "`missing`"),
+        ("plans?sort=nope", "bad_sort", "`newest`"),
+        ("events?sort=nope", "bad_sort", "`newest`"),
+    ] {
+        let (status, body) = server.json("GET", &format!("/api/v1/{query}"), "");
+        assert_eq!((status, body["error"].as_str()), (422, Some(code)), "{query}: {body}");
+        assert!(body["message"].as_str().unwrap().contains(meant), "{query}: {body}");
+    }
+}

@@ -399,7 +399,7 @@ fn a_filter_by_what_is_not_and_never_was_is_refused_with_what_was_probably_meant
         ("events?job=mak", "unknown_job", ""),
         ("events?want=w9", "want_not_found", ""),
         ("events?run=r9", "run_not_found", ""),
-        ("events?kind=want_creatd", "bad_query", "want_created"),
+        ("events?kind=want_creatd", "unknown_word", "want_created"),
         ("runs?job=mak", "unknown_job", ""),
         ("runs?partition=dayly", "unknown_dataset", "did you mean `daily`?"),
         ("runs?partition=daily/city=osla", "unknown_key", "did you mean `oslo`?"),
@@ -526,4 +526,23 @@ fn the_list_of_plans_says_of_each_what_the_plan_says_itself() {
         assert_eq!(told["state"], state);
         assert_eq!(told["changes"].is_null(), state == "open", "{told}");
     }
+}
+
+#[test]
+fn who_asks_again_what_goes_on_is_told_that_nothing_has_changed() {
+    let server = Server::start();
+    let asked = |headers: &str| {
+        let request = Server::request_as(server.token(), "GET", "/api/v1/now", headers, "");
+        server.send(&request, true)
+    };
+    let tag = |answer: &str| {
+        let line = answer.lines().find(|line| line.starts_with("etag: ")).unwrap();
+        line.trim_start_matches("etag: ").to_owned()
+    };
+    // Failures are those of the last 24 hours, by the minute: the minute may end meanwhile.
+    let is_known = |_: usize| {
+        let known = tag(&asked(""));
+        asked(&format!("If-None-Match: {known}\r\n")).starts_with("HTTP/1.1 304")
+    };
+    assert!((0..3).any(is_known));
 }

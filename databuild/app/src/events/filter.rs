@@ -5,14 +5,13 @@ use crate::api::EventsQuery;
 use crate::audience::Audience;
 use crate::context::Backend;
 use crate::store::History;
-use crate::{filters, runs, wants, AppError};
+use crate::{filters, one_of, runs, wants, AppError};
 use databuild_core::event::{Actor, Cause, Event, Record};
 use databuild_core::graph::DatasetIx;
 use databuild_core::ids::{RunId, Seq, WantId};
 use databuild_core::partition_set::PartitionSet;
 use databuild_core::reference::dataset_of;
 use databuild_core::state::State;
-use databuild_core::text::{nearest, shown};
 
 macro_rules! kinds {
     ($($(#[doc = $meaning:literal])+ $variant:ident = $number:literal => $kind:literal,)+) => {
@@ -67,7 +66,10 @@ impl Filter {
         // What is asked for while events come, too, are the keys of now.
         let state = &backend.engine.snapshot().state;
         let exact = |text: &str| state.in_exact_keys(text, crate::os::now());
-        let kinds = query.kind.as_deref().map(|kinds| kinds.split(',').map(kind).collect());
+        let kinds = query
+            .kind
+            .as_deref()
+            .map(|kinds| kinds.split(',').map(|kind| one_of("kind", kind, KINDS)).collect());
         let want = query.want.as_deref().map(wants::parse).transpose()?;
         let run = query.run.as_deref().map(runs::parse).transpose()?;
         want.map_or(Ok(()), |want| filters::want(reader, want))?;
@@ -115,14 +117,6 @@ impl Filter {
         let reference = self.reference.as_deref().map(|text| Wanted::reference(state, text));
         Matcher { filter: self, state, wanted: dataset.into_iter().chain(reference).collect() }
     }
-}
-
-fn kind(name: &str) -> Result<&'static str, AppError> {
-    KINDS.iter().copied().find(|known| *known == name).ok_or_else(|| {
-        let near = nearest(name, KINDS.iter().copied());
-        let meant = near.first().map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
-        AppError::new("bad_query", format!("there is no event of the kind `{}`{meant}", shown(name)))
-    })
 }
 
 /// A filter under a state.

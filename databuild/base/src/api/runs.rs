@@ -3,9 +3,22 @@
 use super::{BlockReason, ListOrder};
 use databuild_core::event::OutcomeKind;
 use databuild_core::word::Word as _;
+use databuild_core::words;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use utoipa::{IntoParams, ToSchema};
+
+words! {
+    /// How an answer has lines of a log.
+    pub enum LogFormat: "format of a log" {
+        /// The lines are in one JSON object.
+        Json => "json",
+        /// Each line is a JSON object of its own.
+        Ndjson => "ndjson",
+        /// Lines are as people read them.
+        Text => "text",
+    }
+}
 
 /// Query of `GET /api/v1/runs`.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, IntoParams)]

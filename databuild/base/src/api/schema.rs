@@ -1,7 +1,8 @@
 //! Schemas of what other layers declare, for the API's description of itself.
 
 use super::{
-    BlockReason, Cancel, DatasetOrder, ListOrder, NodeKind, PartitionOrder, PartitionState, PlanOrder, Turn,
+    BlockReason, Cancel, DatasetOrder, ListOrder, LogFormat, NodeKind, PartitionOrder, PartitionState,
+    PlanOrder, Turn,
 };
 use crate::errors::Kind;
 use crate::os::EnvValue;
@@ -61,6 +62,7 @@ word_schemas! {
     PartitionState => "PartitionState",
     Turn => "Turn",
     PlanOrder => "PlanOrder",
+    LogFormat => "LogFormat",
 }
 
 impl PartialSchema for EnvValue {

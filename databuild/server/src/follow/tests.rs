@@ -240,7 +240,7 @@ async fn a_follower_is_told_what_it_asks_for() {
         }
     }
     let bad = [
-        (serde_json::json!({"kind": "want_pause"}), "bad_query"),
+        (serde_json::json!({"kind": "want_pause"}), "unknown_word"),
         (serde_json::json!({"want": "x"}), "want_not_found"),
         (serde_json::json!({"dataset": "dail"}), "unknown_dataset"),
     ];

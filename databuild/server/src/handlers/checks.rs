@@ -26,7 +26,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
     params(ChecksQuery),
     responses(
         (status = 200, body = Page<CheckRow>),
-        (status = "default", description = "LIST REFERENCE no_graph unknown_check"),
+        (status = "default", description = "LIST REFERENCE no_graph unknown_check unknown_word"),
     )
 )]
 async fn list(app: App, Query(query): Query<ChecksQuery>) -> Answer<Page<CheckRow>> {

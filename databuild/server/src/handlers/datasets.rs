@@ -60,7 +60,7 @@ async fn standing(app: App, Query(query): Query<StandingQuery>) -> Answer<Standi
     params(TilesQuery),
     responses(
         (status = 200, body = Tiles),
-        (status = "default", description = "REFERENCE bad_key no_graph no_reference query_too_slow"),
+        (status = "default", description = "REFERENCE bad_key no_graph no_reference query_too_slow unknown_word"),
     )
 )]
 async fn cells(app: App, Query(query): Query<TilesQuery>) -> Answer<Tiles> {

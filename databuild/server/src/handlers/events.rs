@@ -35,7 +35,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
     params(EventsQuery),
     responses(
         (status = 200, body = EventPage),
-        (status = "default", description = "LIST JOB REFERENCE RELATIVE bad_sort events_archived want_not_found run_not_found"),
+        (status = "default", description = "LIST JOB REFERENCE RELATIVE bad_sort events_archived want_not_found run_not_found unknown_word"),
     )
 )]
 async fn list(app: App, Query(query): Query<EventsQuery>) -> Answer<EventPage> {
@@ -72,7 +72,7 @@ async fn one(app: App, Path(seq): Path<String>) -> Answer<EventRow> {
     params(EventsQuery),
     responses(
         (status = 200, description = "Events.", body = StreamEvent, content_type = "text/event-stream"),
-        (status = "default", description = "JOB REFERENCE RELATIVE bad_query want_not_found run_not_found too_many_waiting"),
+        (status = "default", description = "JOB REFERENCE RELATIVE bad_query want_not_found run_not_found too_many_waiting unknown_word"),
     )
 )]
 async fn stream(

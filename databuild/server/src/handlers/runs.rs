@@ -6,20 +6,21 @@ use super::super::log_lines::Form;
 use super::super::logs::{self, Printed};
 use super::{last_event, Answer};
 use crate::api::{
-    Canceled, LogLines, Page, ReproductionQuery, ReproductionView, RunDetail, RunRow, RunsQuery, StreamEvent,
-    WhyWork,
+    Canceled, LogFormat, LogLines, Page, ReproductionQuery, ReproductionView, RunDetail, RunRow, RunsQuery,
+    StreamEvent, WhyWork,
 };
-use crate::app::{cursor, limit_of, runs};
-use crate::executor::LogFrom;
+use crate::app::{cursor, limit_of, one_of, runs};
+use crate::executor::{LogFrom, Stream};
 use crate::state::App;
 use axum::extract::Path;
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use axum::{Json, Router};
+use databuild_core::word::Word as _;
 use serde::Deserialize;
 use std::time::Duration;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -221,22 +222,10 @@ struct LinesQuery {
     #[serde(default)]
     follow: bool,
     /// How an answer has the lines: `json` by default.
-    #[param(inline)]
-    format: Option<Format>,
+    #[param(inline, value_type = Option<LogFormat>)]
+    format: Option<String>,
     /// Only lines that have this text in them, whatever its case.
     search: Option<String>,
-}
-
-/// How an answer has lines.
-#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-enum Format {
-    /// In one JSON object.
-    Json,
-    /// Each in a JSON object of its own.
-    Ndjson,
-    /// As people read them.
-    Text,
 }
 
 /// What an attempt printed, as lines of both streams, or of one, in the order in which they were completed.
@@ -264,7 +253,7 @@ enum Format {
     params(("id" = String, Path, description = "The run.", example = "r12"), LinesQuery),
     responses(
         (status = 200, description = "The lines, or a stream of them.", content((LogLines = "application/json"), (String = "text/plain"), (String = "application/x-ndjson"), (StreamEvent = "text/event-stream"))),
-        (status = "default", description = "invalid_run_id run_not_found attempt_not_found stream_not_found bad_cursor log_not_found archive_missing WAIT"),
+        (status = "default", description = "invalid_run_id run_not_found attempt_not_found bad_cursor log_not_found archive_missing unknown_word WAIT"),
     )
 )]
 async fn lines(
@@ -273,13 +262,17 @@ async fn lines(
     headers: HeaderMap,
     Query(query): Query<LinesQuery>,
 ) -> Result<Response, ApiError> {
-    let only = query.stream.as_deref().map(logs::stream).transpose()?;
+    let streams = Stream::BOTH.map(Stream::name);
+    let only = query.stream.as_deref().map(|stream| one_of("stream", stream, &streams)).transpose()?;
+    let only = only.and_then(|name| Stream::BOTH.into_iter().find(|stream| stream.name() == name));
     let from = cursor(query.cursor.as_deref())?;
-    let form = query.format.and_then(|format| match format {
-        Format::Json => None,
-        Format::Ndjson => Some(Form::Json),
-        Format::Text => Some(Form::Text),
-    });
+    let formats: Vec<&str> = LogFormat::ALL.iter().map(|format| format.word()).collect();
+    let format = query.format.as_deref().map(|format| one_of("format", format, &formats)).transpose()?;
+    let form = match format.and_then(LogFormat::of_word) {
+        None | Some(LogFormat::Json) => None,
+        Some(LogFormat::Ndjson) => Some(Form::Json),
+        Some(LogFormat::Text) => Some(Form::Text),
+    };
     let (usual, most) = if form.is_some() { (logs::PRINTED, logs::PRINTED) } else { (LINES, logs::LINES) };
     let most = limit_of("lines", query.limit, usual, most)?;
     if query.search.is_some() && (query.follow || form.is_some()) {

@@ -683,6 +683,12 @@ pub(super) const ENTRIES: &[Entry] = &[
         cure: "Use one of them, or declare it in `params` of the job.",
     },
     Entry {
+        code: "unknown_word",
+        kind: Kind::Invalid,
+        cause: "A parameter in the query of the request may have one of a few words, such as `kind` of events or `outcome` of checks, and has another.",
+        cure: "Use the word that the message proposes, or one of those that `docs/api.md` lists for the parameter.",
+    },
+    Entry {
         code: "usage",
         kind: Kind::Invalid,
         cause: "The command line makes no sense: a command, option or value is unknown or missing.",
