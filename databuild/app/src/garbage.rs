@@ -7,6 +7,8 @@ use crate::api::{Archived, GcReply, GcRequest, HeldBy};
 use crate::engine::{self, ArchiveRequest};
 use crate::executor::AttemptName;
 use crate::snapshot::{CodeDigest, Roots, SnapshotError};
+use databuild_core::decide::Input;
+use databuild_core::event::GarbageCollected;
 use databuild_core::ids::AttemptId;
 use jiff::SignedDuration;
 use std::collections::{BTreeSet, HashSet};
@@ -34,10 +36,15 @@ pub fn write_roots(backend: &Backend) -> Result<Roots, SnapshotError> {
 /// # Errors
 /// The log is damaged, or the code store cannot be swept.
 pub async fn collect(context: &impl Context, request: GcRequest) -> Result<GcReply, AppError> {
-    context.slow(move |backend, _| sweep(backend, &request)).await
+    let (reply, collected) = context.slow(move |backend, _| sweep(backend, &request)).await?;
+    if !reply.dry_run {
+        context.backend().engine.submit(Input::GarbageCollected(collected)).await?;
+    }
+    Ok(reply)
 }
 
-fn sweep(backend: &Backend, request: &GcRequest) -> Result<GcReply, AppError> {
+/// What is told, and what is recorded.
+fn sweep(backend: &Backend, request: &GcRequest) -> Result<(GcReply, GarbageCollected), AppError> {
     let events_checked = backend.engine.check_log()?;
     let roots = write_roots(backend)?;
     let reachable: HashSet<CodeDigest> = roots.codes.into_iter().collect();
@@ -48,6 +55,8 @@ fn sweep(backend: &Backend, request: &GcRequest) -> Result<GcReply, AppError> {
         |name: &AttemptName| name.as_str().parse().is_ok_and(|attempt: AttemptId| !live.contains(&attempt));
     let asked = request.keep_days.map(|days| Duration::from_secs(u64::from(days) * 24 * 3600));
     let keep = asked.or(backend.keep_logs).unwrap_or(Duration::MAX);
+    let older_than =
+        crate::os::now().checked_sub(SignedDuration::try_from(keep).unwrap_or(SignedDuration::MAX)).ok();
     let attempts = backend.engine.executor().sweep(&is_over, keep, request.dry_run);
     let in_staging = || {
         let state = std::sync::Arc::clone(&backend.engine.snapshot().state);
@@ -56,7 +65,7 @@ fn sweep(backend: &Backend, request: &GcRequest) -> Result<GcReply, AppError> {
     let staging = engine::sweep_staging(&backend.staging, in_staging, request.dry_run);
     let archived =
         request.events_older_than_seconds.map(|age| archive(backend, age, request.dry_run)).transpose()?;
-    Ok(GcReply {
+    let reply = GcReply {
         dry_run: request.dry_run,
         snapshots_removed: report.snapshots_removed,
         files_removed: report.files_removed,
@@ -65,7 +74,16 @@ fn sweep(backend: &Backend, request: &GcRequest) -> Result<GcReply, AppError> {
         not_removed: attempts.failed.into_iter().chain(staging.failed).collect(),
         events_checked,
         archived,
-    })
+    };
+    let collected = GarbageCollected {
+        attempts: attempts.removed,
+        older_than: older_than.filter(|_| attempts.removed > 0),
+        staged: staging.removed,
+        snapshots: reply.snapshots_removed,
+        bytes: reply.bytes_freed,
+        archived_until: reply.archived.as_ref().map_or(0, |archived| archived.last),
+    };
+    Ok((reply, collected))
 }
 
 fn archive(backend: &Backend, age_seconds: u64, dry_run: bool) -> Result<Archived, AppError> {

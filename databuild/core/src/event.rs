@@ -15,6 +15,7 @@ pub mod examples;
 
 mod checks;
 mod fact;
+mod garbage;
 mod graphs;
 mod judgements;
 mod keys;
@@ -31,6 +32,7 @@ mod trials;
 mod wants;
 
 pub use checks::*;
+pub use garbage::*;
 pub use graphs::*;
 pub use judgements::*;
 pub use keys::*;
@@ -162,6 +164,8 @@ macro_rules! each_event {
             SchedulePaused = 102 => "schedule_paused",
             /// A paused schedule goes on.
             ScheduleResumed = 103 => "schedule_resumed",
+            /// What nobody needed any more was removed: logs of attempts, code, or events that went to an archive.
+            GarbageCollected = 93 => "garbage_collected",
         }
     };
 }

@@ -51,7 +51,7 @@ fn nouns(event: &Event) -> &'static [&'static str] {
         | Event::ScheduleResumed(_) => &["schedules", "wants"],
         Event::PoolResized(_) => &["runs", "pools"],
         // It is of no noun but the log.
-        Event::RequestAnswered(_) => &["events"],
+        Event::RequestAnswered(_) | Event::GarbageCollected(_) => &["events"],
         Event::GraphRegistered(_)
         | Event::Observed(_)
         | Event::FilesVanished(_)

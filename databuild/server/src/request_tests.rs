@@ -546,3 +546,30 @@ fn who_asks_again_what_goes_on_is_told_that_nothing_has_changed() {
     };
     assert!((0..3).any(is_known));
 }
+
+#[test]
+fn what_gc_removes_is_an_event_and_what_it_leaves_is_none() {
+    let server = Server::start();
+    let kinds = || {
+        let page = server.json("GET", "/api/v1/events?kind=garbage_collected", "").1;
+        page["data"].as_array().unwrap().clone()
+    };
+    for (body, events) in [
+        ("{}", 0),
+        (r#"{"events_older_than_seconds": 0, "dry_run": true}"#, 0),
+        (r#"{"events_older_than_seconds": 0}"#, 0),
+    ] {
+        let (status, told) = server.json("POST", "/api/v1/gc", body);
+        assert_eq!((status, kinds().len()), (200, events), "{body}: {told}");
+    }
+    // The newest event never goes, so there has to be another one.
+    server.json("POST", "/api/v1/keys/customers", r#"{"keys": ["acme"]}"#);
+    let archived = server.json("POST", "/api/v1/gc", r#"{"events_older_than_seconds": 0}"#).1;
+    assert_eq!(archived["archived"]["last"], 1, "{archived}");
+    let found = kinds();
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!(found[0]["data"]["archived_until"], 1, "{found:?}");
+    assert!(found[0]["text"].as_str().unwrap().contains("cleaned up: events up to 1"), "{found:?}");
+    server.json("POST", "/api/v1/gc", "{}");
+    assert_eq!(kinds().len(), 1);
+}

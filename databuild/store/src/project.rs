@@ -201,6 +201,7 @@ pub(super) fn project(seq: Seq, record: &Record) -> Vec<RowChange<'_>> {
         | Event::TicksSkipped(_)
         | Event::SchedulePaused(_)
         | Event::ScheduleResumed(_)
+        | Event::GarbageCollected(_)
         | Event::TrialEnded(_) => Vec::new(),
     }
 }

@@ -139,7 +139,8 @@ pub(super) fn about(event: &Event) -> About<'_> {
         | Event::TicksSkipped(_)
         | Event::SchedulePaused(_)
         | Event::ScheduleResumed(_)
-        | Event::RequestAnswered(_) => {}
+        | Event::RequestAnswered(_)
+        | Event::GarbageCollected(_) => {}
     }
     about
 }

@@ -6,13 +6,12 @@
 use crate::words::returned_text;
 use databuild_core::event::{
     Adopted, AdoptedPartition, AttemptEnded, AttemptLeased, AttemptOutcome, AttemptStarted, Blocked,
-    CheckFindings, CheckResult, Checked, CodeAccepted, Event, FilesAltered, FilesVanished, GraphRegistered,
-    KeysAdded, KeysRetired, Materialized, Observed, OutputRecord, PartitionsFailed, PlanCreated, PlanRow,
-    PlansDropped, PoolResized, PublishIntended, RequestAnswered, RequestKey, RunCancelRequested, RunEnded,
-    RunSuspended, ScheduleFired, SchedulePaused, ScheduleResumed, SeenPartition, Tainted, TicksSkipped,
-    TokenCreated, TokenRevoked, TrialArm, TrialCreated, TrialEnded, TrialGraph, TrialMade, TrialResult,
-    TrialSample, Untainted, WantCreated, WantEnded, WantPaused, WantReplanned, WantReprioritized,
-    WantResumed, WorkAbandoned, WorkCutOff,
+    CheckFindings, CheckResult, Checked, CodeAccepted, Event, FilesAltered, FilesVanished, GarbageCollected,
+    GraphRegistered, KeysAdded, KeysRetired, Materialized, Observed, OutputRecord, PartitionsFailed,
+    PlanCreated, PlanRow, PlansDropped, PoolResized, PublishIntended, RequestAnswered, RequestKey,
+    RunCancelRequested, RunEnded, RunSuspended, ScheduleFired, SchedulePaused, ScheduleResumed, SeenPartition, Tainted, TicksSkipped, TokenCreated, TokenRevoked, TrialArm,
+    TrialCreated, TrialEnded, TrialGraph, TrialMade, TrialResult, TrialSample, Untainted, WantCreated,
+    WantEnded, WantPaused, WantReplanned, WantReprioritized, WantResumed, WorkAbandoned, WorkCutOff,
 };
 use databuild_core::graph::JobDigests;
 use databuild_core::ids::AttemptId;
@@ -69,6 +68,20 @@ fn all(event: &Event) -> Value {
         }),
         Event::SchedulePaused(SchedulePaused { schedule })
         | Event::ScheduleResumed(ScheduleResumed { schedule }) => json!({"schedule": schedule}),
+        Event::GarbageCollected(GarbageCollected {
+            attempts,
+            older_than,
+            staged,
+            snapshots,
+            bytes,
+            archived_until,
+        }) => {
+            json!({
+                "attempts": attempts, "older_than": older_than.map(|end| end.to_string()), "staged": staged,
+                "snapshots": snapshots,
+                "bytes": bytes, "archived_until": archived_until,
+            })
+        }
         Event::PoolResized(PoolResized { pool, slots }) => json!({"pool": pool, "slots": slots}),
         Event::PlanCreated(plan) => plan_created(plan),
         Event::PlansDropped(PlansDropped { plans }) => json!({"plans": texts(plans)}),

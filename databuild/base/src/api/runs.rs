@@ -221,16 +221,19 @@ pub struct AttemptRow {
     pub output_left_out: bool,
 }
 
+/// How people find out when that was.
+const WHEN: &str = "`databuild events --kind garbage_collected` says when";
+
 impl AttemptRow {
     /// What is said of one that is over and of whose output nothing is kept. The folder of one that ended well and printed nothing is
-    /// used again, so of such a one nobody knows more.
+    /// used again, so of such a one nobody knows more. Each removal by `gc` is an event.
     #[must_use]
     pub fn without_log(&self) -> String {
         let id = &self.id;
         if self.outcome.as_deref() == Some(OutcomeKind::Success.word()) {
-            format!("nothing is kept of {id}: it printed nothing, or `gc` removed its log")
+            format!("nothing is kept of {id}: it printed nothing, or `gc` removed its log ({WHEN})")
         } else {
-            format!("the log of {id} is not there any more: `gc` removed it")
+            format!("the log of {id} is not there any more: `gc` removed it ({WHEN})")
         }
     }
 }

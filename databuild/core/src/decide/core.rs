@@ -14,7 +14,7 @@ use crate::decide::acts::invoke::invoke;
 use crate::decide::acts::run::cancel_run;
 use crate::decide::acts::want::{pause, prioritize};
 use crate::decide::acts::{
-    accept, adopt, keys, plan, pool, register, request, schedule, taint, token, trial, want,
+    accept, adopt, garbage, keys, plan, pool, register, request, schedule, taint, token, trial, want,
 };
 use crate::decide::changes::replan::give_up_undeclared;
 use crate::decide::changes::sight;
@@ -143,6 +143,7 @@ impl Core {
             Input::CreateToken(request) => token::create(&mut out, request),
             Input::RevokeToken(name) => token::revoke(&mut out, name),
             Input::RequestAnswered(answered) => request::answered(&mut out, answered),
+            Input::GarbageCollected(collected) => garbage::collected(&mut out, collected),
             Input::CreateTrial(request) => trial::create(&mut out, *request),
             Input::CancelTrial(id) => trial::cancel(&mut out, id),
             Input::Resume(known) => {

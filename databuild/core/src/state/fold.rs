@@ -144,6 +144,8 @@ impl State {
             }
             // What follows of it is in the attempt's end; what was found stands in the history.
             Event::Checked(_) => {}
+            // It was nothing that the state has.
+            Event::GarbageCollected(_) => {}
         }
         Ok(())
     }

@@ -2063,6 +2063,55 @@ impl Record {
             ScheduleResumed::new()
         }
     }
+
+    // .databuild.v1.GarbageCollected garbage_collected = 93;
+
+    pub fn garbage_collected(&self) -> &GarbageCollected {
+        match self.event {
+            ::std::option::Option::Some(record::Event::GarbageCollected(ref v)) => v,
+            _ => <GarbageCollected as ::protobuf::Message>::default_instance(),
+        }
+    }
+
+    pub fn clear_garbage_collected(&mut self) {
+        self.event = ::std::option::Option::None;
+    }
+
+    pub fn has_garbage_collected(&self) -> bool {
+        match self.event {
+            ::std::option::Option::Some(record::Event::GarbageCollected(..)) => true,
+            _ => false,
+        }
+    }
+
+    // Param is passed by value, moved
+    pub fn set_garbage_collected(&mut self, v: GarbageCollected) {
+        self.event = ::std::option::Option::Some(record::Event::GarbageCollected(v))
+    }
+
+    // Mutable pointer to the field.
+    pub fn mut_garbage_collected(&mut self) -> &mut GarbageCollected {
+        if let ::std::option::Option::Some(record::Event::GarbageCollected(_)) = self.event {
+        } else {
+            self.event = ::std::option::Option::Some(record::Event::GarbageCollected(GarbageCollected::new()));
+        }
+        match self.event {
+            ::std::option::Option::Some(record::Event::GarbageCollected(ref mut v)) => v,
+            _ => panic!(),
+        }
+    }
+
+    // Take field
+    pub fn take_garbage_collected(&mut self) -> GarbageCollected {
+        if self.has_garbage_collected() {
+            match self.event.take() {
+                ::std::option::Option::Some(record::Event::GarbageCollected(v)) => v,
+                _ => panic!(),
+            }
+        } else {
+            GarbageCollected::new()
+        }
+    }
 }
 
 impl ::protobuf::Message for Record {
@@ -2209,6 +2258,9 @@ impl ::protobuf::Message for Record {
                 },
                 826 => {
                     self.event = ::std::option::Option::Some(record::Event::ScheduleResumed(is.read_message()?));
+                },
+                746 => {
+                    self.event = ::std::option::Option::Some(record::Event::GarbageCollected(is.read_message()?));
                 },
                 tag => {
                     ::protobuf::rt::read_unknown_or_skip_group(tag, is, self.special_fields.mut_unknown_fields())?;
@@ -2402,6 +2454,10 @@ impl ::protobuf::Message for Record {
                     let len = v.compute_size();
                     my_size += 2 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
                 },
+                &record::Event::GarbageCollected(ref v) => {
+                    let len = v.compute_size();
+                    my_size += 2 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
+                },
             };
         }
         my_size += ::protobuf::rt::unknown_fields_size(self.special_fields.unknown_fields());
@@ -2547,6 +2603,9 @@ impl ::protobuf::Message for Record {
                 &record::Event::ScheduleResumed(ref v) => {
                     ::protobuf::rt::write_message_field_with_cached_size(103, v, os)?;
                 },
+                &record::Event::GarbageCollected(ref v) => {
+                    ::protobuf::rt::write_message_field_with_cached_size(93, v, os)?;
+                },
             };
         }
         os.write_unknown_fields(self.special_fields.unknown_fields())?;
@@ -2570,6 +2629,7 @@ impl ::protobuf::Message for Record {
         self.at_ns = 0;
         self.actor.clear();
         self.cause.clear();
+        self.event = ::std::option::Option::None;
         self.event = ::std::option::Option::None;
         self.event = ::std::option::Option::None;
         self.event = ::std::option::Option::None;
@@ -2715,6 +2775,8 @@ pub mod record {
         SchedulePaused(super::SchedulePaused),
         // @@protoc_insertion_point(oneof_field:databuild.v1.Record.schedule_resumed)
         ScheduleResumed(super::ScheduleResumed),
+        // @@protoc_insertion_point(oneof_field:databuild.v1.Record.garbage_collected)
+        GarbageCollected(super::GarbageCollected),
     }
 
     impl ::protobuf::Oneof for Event {
@@ -11024,6 +11086,162 @@ impl ::protobuf::Message for ScheduleResumed {
     fn default_instance() -> &'static ScheduleResumed {
         static instance: ScheduleResumed = ScheduleResumed {
             schedule: ::std::string::String::new(),
+            special_fields: ::protobuf::SpecialFields::new(),
+        };
+        &instance
+    }
+}
+
+// @@protoc_insertion_point(message:databuild.v1.GarbageCollected)
+#[derive(PartialEq,Clone,Default,Debug)]
+pub struct GarbageCollected {
+    // message fields
+    // @@protoc_insertion_point(field:databuild.v1.GarbageCollected.attempts)
+    pub attempts: u64,
+    // @@protoc_insertion_point(field:databuild.v1.GarbageCollected.older_than)
+    pub older_than: ::protobuf::MessageField<Instant>,
+    // @@protoc_insertion_point(field:databuild.v1.GarbageCollected.snapshots)
+    pub snapshots: u64,
+    // @@protoc_insertion_point(field:databuild.v1.GarbageCollected.bytes)
+    pub bytes: u64,
+    // @@protoc_insertion_point(field:databuild.v1.GarbageCollected.archived_until)
+    pub archived_until: u64,
+    // @@protoc_insertion_point(field:databuild.v1.GarbageCollected.staged)
+    pub staged: u64,
+    // special fields
+    // @@protoc_insertion_point(special_field:databuild.v1.GarbageCollected.special_fields)
+    pub special_fields: ::protobuf::SpecialFields,
+}
+
+impl<'a> ::std::default::Default for &'a GarbageCollected {
+    fn default() -> &'a GarbageCollected {
+        <GarbageCollected as ::protobuf::Message>::default_instance()
+    }
+}
+
+impl GarbageCollected {
+    pub fn new() -> GarbageCollected {
+        ::std::default::Default::default()
+    }
+}
+
+impl ::protobuf::Message for GarbageCollected {
+    const NAME: &'static str = "GarbageCollected";
+
+    fn is_initialized(&self) -> bool {
+        true
+    }
+
+    fn merge_from(&mut self, is: &mut ::protobuf::CodedInputStream<'_>) -> ::protobuf::Result<()> {
+        while let Some(tag) = is.read_raw_tag_or_eof()? {
+            match tag {
+                8 => {
+                    self.attempts = is.read_uint64()?;
+                },
+                18 => {
+                    ::protobuf::rt::read_singular_message_into_field(is, &mut self.older_than)?;
+                },
+                24 => {
+                    self.snapshots = is.read_uint64()?;
+                },
+                32 => {
+                    self.bytes = is.read_uint64()?;
+                },
+                40 => {
+                    self.archived_until = is.read_uint64()?;
+                },
+                48 => {
+                    self.staged = is.read_uint64()?;
+                },
+                tag => {
+                    ::protobuf::rt::read_unknown_or_skip_group(tag, is, self.special_fields.mut_unknown_fields())?;
+                },
+            };
+        }
+        ::std::result::Result::Ok(())
+    }
+
+    // Compute sizes of nested messages
+    #[allow(unused_variables)]
+    fn compute_size(&self) -> u64 {
+        let mut my_size = 0;
+        if self.attempts != 0 {
+            my_size += ::protobuf::rt::uint64_size(1, self.attempts);
+        }
+        if let Some(v) = self.older_than.as_ref() {
+            let len = v.compute_size();
+            my_size += 1 + ::protobuf::rt::compute_raw_varint64_size(len) + len;
+        }
+        if self.snapshots != 0 {
+            my_size += ::protobuf::rt::uint64_size(3, self.snapshots);
+        }
+        if self.bytes != 0 {
+            my_size += ::protobuf::rt::uint64_size(4, self.bytes);
+        }
+        if self.archived_until != 0 {
+            my_size += ::protobuf::rt::uint64_size(5, self.archived_until);
+        }
+        if self.staged != 0 {
+            my_size += ::protobuf::rt::uint64_size(6, self.staged);
+        }
+        my_size += ::protobuf::rt::unknown_fields_size(self.special_fields.unknown_fields());
+        self.special_fields.cached_size().set(my_size as u32);
+        my_size
+    }
+
+    fn write_to_with_cached_sizes(&self, os: &mut ::protobuf::CodedOutputStream<'_>) -> ::protobuf::Result<()> {
+        if self.attempts != 0 {
+            os.write_uint64(1, self.attempts)?;
+        }
+        if let Some(v) = self.older_than.as_ref() {
+            ::protobuf::rt::write_message_field_with_cached_size(2, v, os)?;
+        }
+        if self.snapshots != 0 {
+            os.write_uint64(3, self.snapshots)?;
+        }
+        if self.bytes != 0 {
+            os.write_uint64(4, self.bytes)?;
+        }
+        if self.archived_until != 0 {
+            os.write_uint64(5, self.archived_until)?;
+        }
+        if self.staged != 0 {
+            os.write_uint64(6, self.staged)?;
+        }
+        os.write_unknown_fields(self.special_fields.unknown_fields())?;
+        ::std::result::Result::Ok(())
+    }
+
+    fn special_fields(&self) -> &::protobuf::SpecialFields {
+        &self.special_fields
+    }
+
+    fn mut_special_fields(&mut self) -> &mut ::protobuf::SpecialFields {
+        &mut self.special_fields
+    }
+
+    fn new() -> GarbageCollected {
+        GarbageCollected::new()
+    }
+
+    fn clear(&mut self) {
+        self.attempts = 0;
+        self.older_than.clear();
+        self.snapshots = 0;
+        self.bytes = 0;
+        self.archived_until = 0;
+        self.staged = 0;
+        self.special_fields.clear();
+    }
+
+    fn default_instance() -> &'static GarbageCollected {
+        static instance: GarbageCollected = GarbageCollected {
+            attempts: 0,
+            older_than: ::protobuf::MessageField::none(),
+            snapshots: 0,
+            bytes: 0,
+            archived_until: 0,
+            staged: 0,
             special_fields: ::protobuf::SpecialFields::new(),
         };
         &instance

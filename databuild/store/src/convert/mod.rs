@@ -15,6 +15,7 @@ mod parts;
 mod record;
 
 mod checks;
+mod garbage;
 mod graphs;
 mod judgements;
 mod keys;

@@ -2,6 +2,7 @@
 
 pub(crate) mod accept;
 pub(crate) mod adopt;
+pub(crate) mod garbage;
 pub(crate) mod invoke;
 pub(crate) mod kept_plans;
 pub(crate) mod keys;

@@ -3,8 +3,8 @@
 use crate::decide::messages::report::AttemptEnd;
 use crate::decide::messages::sightings::{FoundFile, Sightings};
 use crate::event::{
-    Cause, GraphRegistered, OutputRecord, PriorityClass, Refresh, RequestAnswered, RequestKey, Scope,
-    TrialGraph, TrialKind,
+    Cause, GarbageCollected, GraphRegistered, OutputRecord, PriorityClass, Refresh, RequestAnswered,
+    RequestKey, Scope, TrialGraph, TrialKind,
 };
 use crate::graph::{CheckedGraph, Params};
 use crate::ids::{AttemptId, GraphId, PlanId, RunId, TrialId, WantId};
@@ -106,6 +106,8 @@ pub enum Input {
     RevokeToken(String),
     /// A request that named itself was carried out.
     RequestAnswered(RequestAnswered),
+    /// What nobody needs any more was removed.
+    GarbageCollected(GarbageCollected),
     /// Somebody wants work repeated, to compare what comes of it.
     CreateTrial(Box<TrialRequest>),
     /// A trial is given up.
