@@ -9,9 +9,10 @@ use databuild_core::event::{
     CheckFindings, CheckResult, Checked, CodeAccepted, Event, FilesAltered, FilesVanished, GarbageCollected,
     GraphRegistered, KeysAdded, KeysRetired, Materialized, Observed, OutputRecord, PartitionsFailed,
     PlanCreated, PlanRow, PlansDropped, PoolResized, PublishIntended, RequestAnswered, RequestKey,
-    RunCancelRequested, RunEnded, RunSuspended, ScheduleFired, SchedulePaused, ScheduleResumed, SeenPartition, Tainted, TicksSkipped, TokenCreated, TokenRevoked, TrialArm,
-    TrialCreated, TrialEnded, TrialGraph, TrialMade, TrialResult, TrialSample, Untainted, WantCreated,
-    WantEnded, WantPaused, WantReplanned, WantReprioritized, WantResumed, WorkAbandoned, WorkCutOff,
+    RunCancelRequested, RunEnded, RunSuspended, ScheduleFired, SchedulePaused, ScheduleResumed,
+    SeenPartition, Tainted, TicksSkipped, TokenCreated, TokenRevoked, TrialArm, TrialCreated, TrialEnded,
+    TrialGraph, TrialMade, TrialResult, TrialSample, Untainted, WantCreated, WantEnded, WantPaused,
+    WantReplanned, WantReprioritized, WantResumed, WorkAbandoned, WorkCutOff,
 };
 use databuild_core::graph::JobDigests;
 use databuild_core::ids::AttemptId;
