@@ -380,3 +380,24 @@ fn runs_are_asked_for_by_what_they_make() {
     assert!(found("sales/date=2010-01-03", "orders/date=2010-01-03"), "under its earlier name");
     assert!(!found("sales", "sales_report/date=2010-01-03"), "whose name only begins so");
 }
+
+#[test]
+fn a_batch_is_found_by_its_listed_keys_also_under_their_earlier_dimension() {
+    let dims = |city| [listed(city, &["oslo", "rome", "bern"]), days("date", "2010-01-01", "2010-01-10")];
+    let graph = |city| GraphSpec::new().job("load", &["sales"], &dims(city), vec![]).batch("date", 4);
+    let mut workspace = Workspace::new(&graph("city"), 1);
+    workspace.register(&graph("town").moved_dim("sales", "city", "town"));
+    let has = |asked: &str, partitions: &str| Making::of(&workspace.core.state, asked).has(partitions);
+    for city in ["town", "city"] {
+        let batch = format!("sales/{city}=oslo/date=2010-01-02..2010-01-04");
+        assert!(has("sales/town=oslo/date=2010-01-03", &batch), "{batch}");
+        assert!(!has("sales/town=rome/date=2010-01-03", &batch), "{batch}");
+        assert!(!has("sales/town=oslo/date=2010-01-05", &batch), "{batch}");
+        let several = format!("sales/{city}=oslo+bern/date=2010-01-02");
+        assert!(has("sales/town=bern/date=2010-01-02", &several), "{several}");
+        assert!(!has("sales/town=rome/date=2010-01-02", &several), "{several}");
+        // All cities, of which only some days are asked for.
+        assert!(has("sales/date=2010-01-02", &several), "{several}");
+    }
+    assert!(!has("sales/town=oslo/date=2010-01-03", "other/town=oslo/date=2010-01-03"));
+}
