@@ -78,6 +78,7 @@ const COMMANDS: &[(&str, Does)] = &[
     ("plans", Does::Reads),
     ("pools", Does::Reads),
     ("queue", Does::Reads),
+    ("schedules", Does::Reads),
     ("rerun r1 --exact", Does::Acts),
     ("runs", Does::Reads),
     ("scan", Does::Acts),

@@ -231,8 +231,12 @@ fn shown(regions: &Regions) -> BTreeMap<String, (u16, Value)> {
         // Their answers are held against each other by themselves; as pages, they have places of events and times everywhere.
         let is_of_the_moment =
             ["/events", "/server", "/timeline"].iter().any(|page| target.starts_with(page));
-        // Neither do lines over time end at the same place.
-        let over_time = if target.starts_with("/wants/") { "path " } else { "time " };
+        // Neither do lines over time end at the same place, nor are bars of waiting as long.
+        let over_time = match target.split('/').nth(1) {
+            Some("wants") => "path ",
+            Some("runs") => "rect class=\"w-",
+            _ => "time ",
+        };
         let others = ["time ", "body ", "a class=\"where m\"", over_time];
         let parts = body.split('<').filter(|part| !others.iter().any(|other| part.starts_with(other)));
         let parts = parts.map(|part| match is_of_the_moment {
