@@ -216,7 +216,11 @@ pub fn register(
     };
     if reply.changed {
         let jobs = output::count(file.jobs.len() as u64, "job");
-        output::talk(&format!("registered graph {} ({jobs})", built.id().short()));
+        let schedules = match file.schedules.len() as u64 {
+            0 => String::new(),
+            count => format!(", {}", output::count(count, "schedule")),
+        };
+        output::talk(&format!("registered graph {} ({jobs}{schedules})", built.id().short()));
     }
     Ok(reply.changed)
 }

@@ -99,6 +99,9 @@ fn print_first(file: &GraphFile) {
         output::count(jobs, "job"),
         output::count(datasets, "dataset")
     ));
+    for schedule in &file.schedules {
+        output::line(&format!("added    schedule {}", schedule.label));
+    }
 }
 
 /// Whether whoever sits at the terminal wants it, unless they said so already.
