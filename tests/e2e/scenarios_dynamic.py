@@ -10,6 +10,7 @@ from scenario import Scenario
 
 class Dynamic(Scenario):
     steps = True
+    deployed = True
 
     def count(self) -> str:
         self.ws.cli("build", "dynamic/accounts").expect(0)

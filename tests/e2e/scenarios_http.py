@@ -197,7 +197,7 @@ class Http(Scenario):
         in_lines = self.ws.request("GET", f"/api/v1/runs/{run}/logs?follow=true", headers={"Last-Event-ID": lines["next"]})
         self.assertEqual(json.loads(self.events(in_lines)["data"])["text"], "tick 2")
         self.error(422, "bad_cursor", "GET", f"/api/v1/runs/{run}/logs?cursor=7")
-        self.error(404, "stream_not_found", "GET", f"/api/v1/runs/{run}/logs?stream=stdin")
+        self.error(422, "unknown_word", "GET", f"/api/v1/runs/{run}/logs?stream=stdin")
         self.ws.release("a")
         for at, text in ((stream, said), (resumed, said + json.loads(second["data"]))):
             while True:

@@ -100,7 +100,7 @@ class Pipeline(Scenario):
         self.assertEqual([(job["job"], job["what"], job["files"]) for job in files["jobs"]], [("//:sum", ["code", "policy"], None)])
         self.assertIsNone(files["stale"])
         same = run(self.ws.command("diff", "--base", base, "--head", base, "--exit-code"), cwd=folder).expect(0)
-        self.assertSays(same, "have the same jobs, datasets, checks and pools")
+        self.assertSays(same, "have the same jobs, datasets, checks, schedules and pools")
 
     def test_unbuilt_edit(self):
         """an edit after the build is not passed off as what was built"""

@@ -83,6 +83,12 @@ def make(folder, program):
     for job in workspace.graph["jobs"]:
         if job["label"] == "//:features":
             job.update(code, retries=1, backoff_ms=200)
+    # None is due while tests run.
+    usual = {"time_zone": "Europe/Zurich", "class": "interactive", "missed": "last"}
+    workspace.graph["schedules"] = [
+        {"label": "//sales:yearly", "cron": "30 5 1 1 *", "targets": ["sales/report/month=2026-10"], **usual},
+        {"label": "//weather:rare", "every_ms": 31536000000, "targets": ["weather/summary"], "class": "backfill", "missed": "all", "times": 5},
+    ]
     write_hourly(workspace, 0)
     # As few as on a small machine, so that something waits on any.
     (workspace.path / "databuild.toml").write_text("places = 2\n")
@@ -127,5 +133,5 @@ def fill(workspace, run):
     run(FAILED, 1)
     # Another code of a job.
     write_hourly(workspace, 1)
-    for line in [["deploy", "--yes"], STALE, *BEGUN]:
+    for line in [["deploy", "--yes"], STALE, *BEGUN, ["schedules", "pause", "sales/yearly"]]:
         run(line, 0)
