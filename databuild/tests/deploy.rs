@@ -235,7 +235,11 @@ fn values_of_inherited_variables_are_deployed_with_the_graph() {
 fn a_program_without_a_graph_deploys_the_one_that_it_is_told() {
     let workspace = Workspace::new();
     fs::create_dir(workspace.at("alone")).unwrap();
-    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_databuild"), workspace.at("alone/databuild")).unwrap();
+    std::os::unix::fs::symlink(
+        workspace.at("bin/databuild").canonicalize().unwrap(),
+        workspace.at("alone/databuild"),
+    )
+    .unwrap();
     let run = |args: &[&str]| {
         let mut command = Command::new(workspace.at("alone/databuild"));
         command.args(args).current_dir(workspace.path()).stdin(Stdio::null());
