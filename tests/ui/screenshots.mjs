@@ -13,6 +13,7 @@ const pictures = [
   ['graph', 'light', '/graph?around=sales/features'],
   ['run', 'light', `/runs/${failed.id}`],
   ['want', 'light', '/wants/w5'],
+  ['schedule', 'light', '/automation/weather/rare'],
 ];
 
 mkdirSync(folder, { recursive: true });

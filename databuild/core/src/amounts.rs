@@ -91,6 +91,14 @@ pub fn plural<'w>(count: u64, one: &'w str, more: &'w str) -> &'w str {
     }
 }
 
+/// A length of time as rules write it: `15m`, `1d`, `90s`.
+#[must_use]
+pub fn as_declared(ms: u64) -> String {
+    let units = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1_000, "s")];
+    let (size, unit) = units.into_iter().find(|(size, _)| ms.is_multiple_of(*size)).unwrap_or((1, "ms"));
+    format!("{}{unit}", ms / size)
+}
+
 /// The verb that goes with a count.
 #[must_use]
 pub fn are(count: u64) -> &'static str {
@@ -107,6 +115,8 @@ mod tests {
         assert_eq!(duration(1250), "1.2 s");
         assert_eq!((duration(125_000), duration(3_720_000)), ("2m 05s".to_owned(), "1h 02m".to_owned()));
         assert_eq!(clock(7), "7s");
+        let declared = [500, 90_000, 900_000, 7_200_000, 86_400_000].map(as_declared);
+        assert_eq!(declared, ["500ms", "90s", "15m", "2h", "1d"]);
         assert_eq!([7, 999, 1095, 1_234_567].map(number), ["7", "999", "1,095", "1,234,567"]);
         assert_eq!((bytes(0), bytes(1536 << 20)), ("0 B".to_owned(), "1.5 GiB".to_owned()));
         assert_eq!([0, 1, 2, 1_095].map(|n| count(n, "run")), ["0 runs", "1 run", "2 runs", "1,095 runs"]);

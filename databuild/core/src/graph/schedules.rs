@@ -5,6 +5,7 @@ use super::limits::name_of;
 use super::problem::{GraphProblem, ProblemCode as Code, Problems};
 use super::schedule::{Missed, Schedule};
 use super::{Dataset, DatasetIx, Graph};
+use crate::amounts::as_declared;
 use crate::priority::PriorityClass;
 use crate::reference::{ReferenceError, ReferenceText};
 use crate::schedule::Timing;
@@ -89,7 +90,7 @@ fn resolve(entry: &ScheduleEntry, problems: &mut Problems) -> Option<Schedule> {
             (Timing::cron(cron, zone.clone()), format!("cron \"{cron}\" in {}", zone.name()))
         }
         (None, Some(every)) => {
-            (Timing::every(Duration::from_millis(every)), format!("every {}", length(every)))
+            (Timing::every(Duration::from_millis(every)), format!("every {}", as_declared(every)))
         }
         _ => {
             problems.block(bad("it has not one of `cron` and `every`".into(), "give it one of them"));
@@ -181,11 +182,4 @@ fn check_targets(
             problem(Code::UnknownDimension, message, &help);
         }
     }
-}
-
-/// A length of time as rules write it.
-fn length(ms: u64) -> String {
-    let units = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1_000, "s")];
-    let (size, unit) = units.into_iter().find(|(size, _)| ms.is_multiple_of(*size)).unwrap_or((1, "ms"));
-    format!("{}{unit}", ms / size)
 }

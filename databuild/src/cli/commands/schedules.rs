@@ -6,6 +6,7 @@ use crate::cli::output::{self, Table};
 use crate::cli::shared_args::GlobalArgs;
 use crate::cli::{connect, exit_code, url};
 use clap::{Args, Subcommand};
+use databuild_core::amounts::as_declared;
 
 /// Arguments of `schedules`.
 #[derive(Debug, Args)]
@@ -121,14 +122,17 @@ fn show(one: &ScheduleDetail) {
     let row = &one.row;
     output::line(&format!("{} ({}): {}, {}", row.name, row.label, row.when, row.state));
     output::line(&format!("wants {} ({})", row.targets.join(", "), row.want_class));
-    let within = span(row.missed_within_seconds);
+    let within = as_declared(row.missed_within_seconds.saturating_mul(1000));
     output::line(&match row.missed.as_str() {
         "none" => "makes up for no tick that was missed".to_owned(),
         "last" => format!("makes up for the last tick that was missed, if that is at most {within} ago"),
         _ => format!("makes up for all ticks that were missed, if they are at most {within} ago"),
     });
     if row.jitter_seconds > 0 {
-        output::line(&format!("puts each tick off by up to {}", span(row.jitter_seconds)));
+        output::line(&format!(
+            "puts each tick off by up to {}",
+            as_declared(row.jitter_seconds.saturating_mul(1000))
+        ));
     }
     let of = row.times.map(|times| format!(" of {times}")).unwrap_or_default();
     output::line(&format!("fired {}{of}", output::count(row.fired, "tick")));
@@ -170,11 +174,4 @@ fn skips(skipped: &SkippedTicks) -> String {
         "" => format!("{ticks}: {meaning}"),
         message => format!("{ticks}: {meaning}: {message}"),
     }
-}
-
-/// A length of time as `databuild_schedule` writes it.
-fn span(seconds: u64) -> String {
-    let units = [(86_400, "d"), (3_600, "h"), (60, "m")];
-    let (size, unit) = units.into_iter().find(|(size, _)| seconds.is_multiple_of(*size)).unwrap_or((1, "s"));
-    format!("{}{unit}", seconds / size)
 }

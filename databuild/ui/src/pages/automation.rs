@@ -7,8 +7,8 @@ use crate::parts::form::May;
 use crate::parts::reference::{because, breakable, many, want};
 use crate::parts::state::{chip, labeled, Look};
 use crate::parts::table::{column, paging, table};
-use crate::parts::time::{ago, ago_if, length};
-use databuild_core::amounts::number;
+use crate::parts::time::{ago, ago_if};
+use databuild_core::amounts::{are, as_declared, number};
 use databuild_core::text::shell_word;
 use jiff::Timestamp;
 use maud::{html, Markup};
@@ -19,7 +19,7 @@ pub fn list(schedules: &Rows<ScheduleRow>, cursor: Option<&str>, now: Timestamp)
     let of = ["schedules"];
     let rows = &schedules.data;
     let is_whole = cursor.is_none() && schedules.next.is_none();
-    let much = if is_whole { many(rows.len() as u64, "schedule") } else { String::new() };
+    let much = if is_whole { number(rows.len() as u64) } else { String::new() };
     let content = html! {
         @if rows.is_empty() { p.note { "The graph has no schedule. Declare one with " code { "databuild_schedule" } ", and list it in " code { "schedules" } " of the graph." } }
         @else { (lines(rows, now)) (paging(&links::automation(), cursor.is_none(), schedules.next.as_deref())) }
@@ -49,7 +49,7 @@ fn lead(rows: &[ScheduleRow], is_whole: bool, now: Timestamp) -> Markup {
                 None if rows.is_empty() => "Nothing starts by itself.",
                 None => "None of these fires any more. ",
             }
-            @if paused > 0 { b { (number(paused)) " paused" } "." }
+            @if paused > 0 { b { (number(paused)) " " (are(paused)) " paused" } "." }
         }
     }
 }
@@ -89,7 +89,7 @@ pub fn schedule(one: &ScheduleDetail, may: May<'_>, now: Timestamp) -> Page {
     let lead = html! {
         h1 { (breakable(&row.name)) " " (chip(&row.state)) }
         p.say {
-            "Wants " b.m { (row.targets.join(", ")) } " at " (row.when) ". "
+            "Wants " b.m { (row.targets.join(", ")) } ": " (row.when) ". "
             @match (&row.next_due, &row.paused_at) {
                 (Some(at), _) => { "Fires " b { (ago(at, now)) } "." }
                 (None, Some(at)) => { "Paused " b { (ago(at, now)) } ": no tick is fired until somebody resumes it." }
@@ -135,14 +135,14 @@ pub fn schedule(one: &ScheduleDetail, may: May<'_>, now: Timestamp) -> Page {
 fn ticks(ticks: &[String], now: Timestamp) -> Markup {
     html! {
         @if ticks.is_empty() { p.note { "There is none." } }
-        @else { (table(&[column("Tick", ""), column("", "fit")], &html! { @for tick in ticks { tr { td.m { (tick) } td.fit { (ago(tick, now)) } } } })) }
+        @else { (table(&[column("Tick", ""), column("When", "fit")], &html! { @for tick in ticks { tr { td.m { (tick) } td.fit { (ago(tick, now)) } } } })) }
     }
 }
 
 fn declared(row: &ScheduleRow) -> Markup {
-    let within = length(row.missed_within_seconds.saturating_mul(1000));
+    let within = as_declared(row.missed_within_seconds.saturating_mul(1000));
     html! {
-        dl {
+        dl.kv {
             dt { "target" } dd.m { (breakable(&row.label)) }
             dt { "when" } dd { (row.when) }
             dt { "class of wants" } dd { (row.want_class) }
@@ -153,7 +153,7 @@ fn declared(row: &ScheduleRow) -> Markup {
                     _ => { "are made up for, if they are at most " (within) " ago" }
                 }
             }
-            @if row.jitter_seconds > 0 { dt { "jitter" } dd { "up to " (length(row.jitter_seconds.saturating_mul(1000))) } }
+            @if row.jitter_seconds > 0 { dt { "jitter" } dd { "up to " (as_declared(row.jitter_seconds.saturating_mul(1000))) } }
             @if let Some(times) = row.times { dt { "ends after" } dd { (many(times, "tick")) } }
         }
     }
@@ -161,7 +161,7 @@ fn declared(row: &ScheduleRow) -> Markup {
 
 fn last(row: &ScheduleRow, now: Timestamp) -> Markup {
     html! {
-        dl {
+        dl.kv {
             dt { "fired" } dd { @match &row.last_fired {
                 Some(FiredTick { tick: Some(tick), want: id }) => { "the tick of " (ago(tick, now)) ", which made " (want(id)) }
                 Some(FiredTick { tick: None, want: id }) => { "by hand, which made " (want(id)) }

@@ -38,9 +38,8 @@ impl Look {
     #[must_use]
     pub fn of(word: &str) -> Look {
         match word {
-            "current" | "completed" | "satisfied" | "done" | "success" | "passed" | "equal" | "good" => {
-                Look::Ok
-            }
+            "current" | "completed" | "satisfied" | "done" | "success" | "passed" | "equal" | "good"
+            | "on" => Look::Ok,
             "behind" => Look::Behind,
             "empty" => Look::Empty,
             "stale" | "differs" | "inputs_moved" | "outdated" => Look::Stale,
@@ -51,7 +50,7 @@ impl Look {
             "retry_wait" | "backoff" => Look::Retry,
             "paused" | "suspended" | "missing_input" => Look::Paused,
             "canceled" | "canceling" | "expired" | "revoked" => Look::Canceled,
-            "left_out" | "skipped" => Look::Out,
+            "left_out" | "skipped" | "ended" => Look::Out,
             "late" => Look::Late,
             _ => Look::Waiting,
         }
