@@ -27,7 +27,7 @@ const MOST_AT_ONCE: usize = 100;
 /// Accounts for ticks that are due: skips those that are not made up for, and asks for what the others need.
 pub(crate) fn fire_due(out: &mut Out, firing: &mut Firing) {
     // A schedule that went or was paused fires nothing; whatever was seen for it comes too late.
-    firing.retain(|name, _| out.state.schedules().due().any(|(_, due)| due == name));
+    firing.retain(|name, _| next(out.state, name).is_some());
     let due = |out: &Out, firing: &Firing| -> Vec<Arc<str>> {
         let all = out.state.schedules().due().take_while(|(at, _)| *at <= out.now);
         all.map(|(_, name)| name)
